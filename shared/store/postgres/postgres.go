@@ -1,0 +1,181 @@
+// Package postgres is the engine of the store for PostgreSQL 13+, through pgx. It owns the connections and what a session
+// must be, PostgreSQL's words and error classes, and the migrations; the protocol is package sqlstore's.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+
+	"github.com/slotq/slotq/shared/store/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Engine is a sqlstore.Engine on a server.
+type Engine struct {
+	pool  *pgxpool.Pool
+	words words
+}
+
+// Open connects to postgres://user:password@host:5432/database.
+func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store, error) {
+	main, err := open(ctx, rawURL, max(connections-1, 1))
+	if err != nil {
+		return nil, err
+	}
+	beats, err := open(ctx, rawURL, 1)
+	if err != nil {
+		return nil, errors.Join(err, main.Close())
+	}
+	return sqlstore.New(main, beats), nil
+}
+
+func open(ctx context.Context, rawURL string, connections int) (*Engine, error) {
+	cfg, err := pgxpool.ParseConfig(rawURL)
+	if err != nil {
+		return nil, errors.New("the database URL is not one: postgres://user:password@host:5432/database") // err may show the password
+	}
+	cfg.MaxConns = int32(connections)
+	cfg.MaxConnLifetime, cfg.MaxConnIdleTime = 10*time.Minute, time.Minute // so that a failover is found
+	cfg.ConnConfig.ConnectTimeout = 4 * time.Second
+	for name, v := range map[string]string{
+		"default_transaction_isolation":       "read committed",
+		"idle_in_transaction_session_timeout": "5000", // a client that fell silent with a fence in its hand loses it
+		"lock_timeout":                        "2000", // then the caller goes on with another slot
+		"statement_timeout":                   "8000",
+		"TimeZone":                            "UTC",
+		"application_name":                    "slotq",
+	} {
+		cfg.ConnConfig.RuntimeParams[name] = v
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	return &Engine{pool: pool}, nil
+}
+
+// Begin implements sqlstore.Engine.
+func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
+	t, err := e.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tx{tx: t, words: &e.words}, nil
+}
+
+// Query implements sqlstore.Engine.
+func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	text, args := e.words.expand(query, args)
+	r, err := e.pool.Query(ctx, text, args...)
+	return rows{r}, err
+}
+
+// Dialect implements sqlstore.Engine.
+func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{RowCompare: true} }
+
+// Close implements sqlstore.Engine.
+func (e *Engine) Close() error {
+	e.pool.Close()
+	return nil
+}
+
+// Schema implements sqlstore.Engine.
+func (e *Engine) Schema(ctx context.Context) (have, want int64, err error) {
+	err = e.migrator(func(p *goose.Provider) error {
+		have, want, err = p.GetVersions(ctx)
+		return err
+	})
+	return have, want, err
+}
+
+// Migrate implements sqlstore.Engine.
+func (e *Engine) Migrate(ctx context.Context) error {
+	return e.migrator(func(p *goose.Provider) error {
+		_, err := p.Up(ctx)
+		return err
+	})
+}
+
+func (e *Engine) migrator(fn func(*goose.Provider) error) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	table, err := database.NewStore(database.DialectPostgres, "slotq_migrations")
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDBFromPool(e.pool)
+	p, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(table), goose.WithDisableGlobalRegistry(true))
+	if err == nil {
+		err = fn(p)
+	}
+	return errors.Join(err, db.Close())
+}
+
+// tx is a sqlstore.Tx.
+type tx struct {
+	tx    pgx.Tx
+	words *words
+}
+
+func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	text, args := t.words.expand(query, args)
+	tag, err := t.tx.Exec(ctx, text, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	text, args := t.words.expand(query, args)
+	r, err := t.tx.Query(ctx, text, args...)
+	return rows{r}, err
+}
+
+// ExecMany sends all in one round trip.
+func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
+	batch := &pgx.Batch{}
+	for _, a := range args {
+		text, a := t.words.expand(query, a)
+		batch.Queue(text, a...)
+	}
+	res := t.tx.SendBatch(ctx, batch)
+	counts := make([]int64, len(args))
+	for i := range args {
+		tag, err := res.Exec()
+		if err != nil {
+			return nil, errors.Join(err, res.Close())
+		}
+		counts[i] = tag.RowsAffected()
+	}
+	return counts, res.Close()
+}
+
+func (t *tx) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
+	text, args := insertion(table, columns, rows, quiet)
+	_, err := t.tx.Exec(ctx, text, args...)
+	return err
+}
+
+func (t *tx) Commit(ctx context.Context) error { return t.tx.Commit(ctx) }
+
+func (t *tx) Rollback() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = t.tx.Rollback(ctx) // after a COMMIT it says so; a broken connection is closed, which rolls back too
+}

@@ -1,0 +1,144 @@
+// Package sqlite is the embedded engine of the store: one file, one writer at a time, no server. It owns the
+// connections to the file, SQLite's words and error classes, and the migrations; the protocol is package sqlstore's.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	sqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/slotq/slotq/shared/store/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Engine is a sqlstore.Engine on a file.
+type Engine struct {
+	writer *sql.DB // one connection: SQLite has one writer, and waiting here is cheaper than its busy polling
+	reader *sql.DB
+	goose  *goose.Provider
+	words  *sqlstore.Words
+}
+
+// Open opens sqlite:PATH, making the file, readable by its owner alone, when it is not there.
+// Durability is full: a COMMIT that has returned survives a power cut.
+func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store, error) {
+	path := strings.TrimPrefix(strings.TrimPrefix(rawURL, "sqlite:"), "//")
+	if path == "" {
+		return nil, errors.New("the database URL names no file: sqlite:PATH")
+	}
+	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return nil, fmt.Errorf("open the SQLite file: %w", err)
+	} else if err := f.Close(); err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	dsn := (&url.URL{Scheme: "file", Path: abs}).String() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
+	e := &Engine{words: &sqlstore.Words{
+		DeleteJ: "DELETE FROM slotq_jobs AS j", Now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)", Greatest: "MAX(", Values: "VALUES ", Pad: true,
+	}}
+	if e.writer, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, err
+	}
+	if e.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+		return nil, err
+	}
+	e.writer.SetMaxOpenConns(1)
+	e.reader.SetMaxOpenConns(max(min(connections-1, 8), 1))
+	e.reader.SetMaxIdleConns(8)
+	if err := e.writer.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the SQLite file: %w", err), e.Close())
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	table, err := database.NewStore(database.DialectSQLite3, "slotq_migrations")
+	if err != nil {
+		return nil, err
+	}
+	if e.goose, err = goose.NewProvider(goose.DialectCustom, e.writer, files, goose.WithStore(table), goose.WithDisableGlobalRegistry(true)); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return sqlstore.New(e, e), nil
+}
+
+// Begin implements sqlstore.Engine. IMMEDIATE takes the writer's lock at once: a transaction that begins as a reader
+// and then writes fails without waiting (SQLITE_BUSY_SNAPSHOT).
+func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
+	return sqlstore.BeginConn(ctx, e.writer, "BEGIN IMMEDIATE", e.words, insert)
+}
+
+// Query implements sqlstore.Engine.
+func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	return sqlstore.QueryDB(ctx, e.reader, e.words, query, args)
+}
+
+// Dialect implements sqlstore.Engine.
+func (e *Engine) Dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{RowCompare: true, DerivedUnion: true}
+}
+
+// Class implements sqlstore.Engine.
+func (e *Engine) Class(err error) sqlstore.Class {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return sqlstore.Unavailable
+		}
+		return sqlstore.Other
+	}
+	switch se.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return sqlstore.Duplicate
+	}
+	switch se.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return sqlstore.Busy
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT:
+		return sqlstore.Unavailable
+	case sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE:
+		return sqlstore.Data
+	}
+	return sqlstore.Other
+}
+
+// Schema implements sqlstore.Engine.
+func (e *Engine) Schema(ctx context.Context) (have, want int64, err error) {
+	have, want, err = e.goose.GetVersions(ctx)
+	return have, want, err
+}
+
+// Migrate implements sqlstore.Engine.
+func (e *Engine) Migrate(ctx context.Context) error {
+	_, err := e.goose.Up(ctx)
+	return err
+}
+
+// Close implements sqlstore.Engine.
+func (e *Engine) Close() error { return errors.Join(e.reader.Close(), e.writer.Close()) }
+
+// insert runs one prepared statement a row: there is no round trip to save.
+func insert(ctx context.Context, c *sqlstore.Conn, table string, columns []string, rows [][]any, quiet bool) error {
+	text := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?,", len(columns)), ",") + ")"
+	if quiet {
+		text += " ON CONFLICT DO NOTHING"
+	}
+	return c.Prepared(ctx, text, rows)
+}

@@ -1,0 +1,161 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Cancel implements store.Jobs.
+func (s *Store) Cancel(ctx context.Context, id job.ID, now job.Time) (*job.Job, error) {
+	j, err := s.get(ctx, id, now)
+	if err != nil {
+		return nil, err
+	}
+	err = s.write(ctx, "cancel", func(ctx context.Context, tx Tx, _ bool) error {
+		ended, err := endWaiting(ctx, tx, j, ending{job.Cancelled, job.ReasonCancelled}, now)
+		if err != nil || ended {
+			return err
+		}
+		n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET cancel_at = ? WHERE id = ? AND token <> ? AND cancel_at = 0", now, id, zeroToken)
+		if err != nil || n == 1 {
+			return err
+		}
+		// Neither free nor held without a mark: ended, marked before, or moving this moment.
+		j, err = get(ctx, tx, id, now)
+		switch {
+		case err != nil:
+			return err
+		case j.State == job.Cancelled || j.CancelAt != 0 && !j.State.Finished():
+			return errNothing
+		case j.State.Finished():
+			return job.ErrState
+		}
+		return errMoved
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.get(ctx, id, now)
+}
+
+// endWaiting moves a job that nobody holds to history; false = it is held or gone. j says which keys it has, which
+// never change; the row's token decides.
+func endWaiting(ctx context.Context, tx Tx, j *job.Job, e ending, now job.Time) (bool, error) {
+	if err := fence(ctx, tx, keySlots([]*job.Job{j})); err != nil {
+		return false, err
+	}
+	n, err := archive(ctx, tx, []job.Held{{ID: j.ID}}, e, now)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, leave(ctx, tx, j)
+}
+
+// leave frees what a job that is gone from jobs has held.
+func leave(ctx context.Context, tx Tx, j *job.Job) error {
+	if j.UniqueKey != "" {
+		if err := freeUnique(ctx, tx, []*job.Job{j}); err != nil {
+			return err
+		}
+	}
+	return leaveKeys(ctx, tx, []*job.Job{j})
+}
+
+// Delete implements store.Jobs.
+func (s *Store) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
+	j, err := s.get(ctx, id, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = s.write(ctx, "delete", func(ctx context.Context, tx Tx, _ bool) error {
+		if err := fence(ctx, tx, keySlots([]*job.Job{j})); err != nil {
+			return err
+		}
+		n, err := tx.Exec(ctx, "{delete j} WHERE id = ? AND token = ?", id, zeroToken)
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			return leave(ctx, tx, j)
+		}
+		if n, err = tx.Exec(ctx, "DELETE FROM slotq_history WHERE state IN (5, 6, 7) AND id = ?", id); err != nil || n > 0 {
+			return err
+		}
+		if _, err := get(ctx, tx, id, 0); err != nil {
+			if errors.Is(err, job.ErrNotFound) {
+				return errNothing // somebody else deleted it, or an earlier try of this call did
+			}
+			return err
+		}
+		return job.ErrState
+	})
+	return j, err
+}
+
+// expire ends jobs of a claim's slot, under its fence, that were found too late to start.
+func expire(ctx context.Context, tx Tx, jobs []*job.Job, now job.Time) error {
+	for _, j := range jobs {
+		n, err := archive(ctx, tx, []job.Held{{ID: j.ID}}, ending{job.Discarded, job.ReasonExpired}, now)
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			if err := leave(ctx, tx, j); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// expiryPause is how long, in microseconds, a sweep leaves a job alone that ran when its expires_at passed.
+const expiryPause = 30_000_000
+
+// Expire implements store.Manage. The table expiries says when to look; the job's row decides.
+func (s *Store) Expire(ctx context.Context, limit int, now job.Time) (int, error) {
+	type due struct {
+		at job.Time
+		id job.ID
+	}
+	var dues []due
+	err := s.read(ctx, "expire", "SELECT expires_at, id FROM slotq_expiries WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?", []any{now, limit}, func(r Rows) error {
+		var d due
+		err := r.Scan(&d.at, &d.id)
+		dues = append(dues, d)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	expired := 0
+	for _, d := range dues {
+		j, err := s.get(ctx, d.id, now)
+		if err != nil && !errors.Is(err, job.ErrNotFound) {
+			return expired, err
+		}
+		ended := false
+		err = s.write(ctx, "expire", func(ctx context.Context, tx Tx, _ bool) (err error) {
+			ended = false
+			if j != nil && !j.State.Finished() {
+				if ended, err = endWaiting(ctx, tx, j, ending{job.Discarded, job.ReasonExpired}, now); err != nil {
+					return err
+				}
+			}
+			if j != nil && !j.State.Finished() && !ended {
+				_, err = tx.Exec(ctx, "UPDATE slotq_expiries SET expires_at = ? WHERE expires_at = ? AND id = ?", now+expiryPause, d.at, d.id)
+				return err
+			}
+			_, err = tx.Exec(ctx, "DELETE FROM slotq_expiries WHERE expires_at = ? AND id = ?", d.at, d.id)
+			return err
+		})
+		if err != nil {
+			return expired, err
+		}
+		if ended {
+			expired++
+		}
+	}
+	return expired, nil
+}

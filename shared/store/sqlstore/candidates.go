@@ -1,0 +1,228 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// candidates are the jobs that a claim finds in its slot, under the fence.
+type candidates struct {
+	request job.ClaimRequest
+	dialect Dialect
+	places  places
+	chosen  []*job.Job
+	expired []*job.Job
+	placed  bool // a concurrency key's place was given or a job sent to wait
+	more    bool
+	single  bool // a suspect was chosen: it is the claim's only job
+}
+
+// collect reads the head of each priority in one statement and takes what it may; only when it met jobs it may not
+// take does it scan further, narrow and bounded.
+func (c *candidates) collect(ctx context.Context, tx Tx) error {
+	c.places = places{}
+	var branches []string
+	var args []any
+	for priority := 1; priority <= 4; priority++ {
+		cond, condArgs := c.from(priority, !c.request.LIFO)
+		branches = append(branches, branch(c.dialect, "SELECT "+waitingJob+" FROM slotq_jobs j JOIN slotq_queues q ON q.id = j.queue_id"+
+			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?"))
+		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
+		args = append(append(args, condArgs...), c.request.Max)
+	}
+	heads := make([][]*job.Job, 5)
+	rows, err := tx.Query(ctx, strings.Join(branches, " UNION ALL "), args...)
+	err = each(rows, err, func(r Rows) error {
+		j, err := scanJob(r, c.request.Now, false)
+		if err == nil {
+			heads[j.Priority] = append(heads[j.Priority], j)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	budget := job.ScanRows
+	for priority := 1; priority <= 4 && !c.full(); priority++ {
+		head := heads[priority]
+		if len(head) == 0 {
+			continue
+		}
+		if err := c.takeFrom(ctx, tx, priority, head, &budget); err != nil {
+			return err
+		}
+	}
+	c.more = c.more || c.full()
+	return nil
+}
+
+// branch makes one ordered, limited branch of a UNION ALL.
+func branch(d Dialect, query string) string {
+	if d.DerivedUnion {
+		return "SELECT * FROM (" + query + ")"
+	}
+	return "(" + query + ")"
+}
+
+func (c *candidates) order() string {
+	if c.request.LIFO {
+		return " ORDER BY j.run_at DESC, j.id DESC"
+	}
+	return " ORDER BY j.run_at, j.id"
+}
+
+// from is the condition that begins after the caller's mark. With lifo the newest jobs come before the mark, so the
+// first read ignores it and only the scan behind it begins there.
+func (c *candidates) from(priority int, marked bool) (string, []any) {
+	runAt, id, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now)
+	if !ok || !marked {
+		return "", nil
+	}
+	return c.past(runAt, id)
+}
+
+func (c *candidates) past(runAt job.Time, id job.ID) (string, []any) {
+	cond, args := after(c.dialect, []string{"j.run_at", "j.id"}, []any{runAt, id}, c.request.LIFO)
+	return " AND " + cond, args
+}
+
+func (c *candidates) full() bool { return c.single || len(c.chosen) >= c.request.Max }
+
+// takeFrom takes from the head of one priority and, when jobs in it were passed over, from what follows it.
+func (c *candidates) takeFrom(ctx context.Context, tx Tx, priority int, head []*job.Job, budget *int) error {
+	taken, passed := false, 0
+	var last *job.Job
+	for _, j := range head {
+		if c.full() {
+			return nil
+		}
+		last = j
+		took, err := c.consider(ctx, tx, j)
+		if err != nil {
+			return err
+		}
+		taken = taken || took
+		if !took {
+			passed++
+		}
+		if !taken {
+			c.mark(priority, j)
+		}
+	}
+	if passed == 0 || len(head) < c.request.Max || c.full() {
+		return nil
+	}
+	return c.scan(ctx, tx, priority, last, taken, budget)
+}
+
+// scan goes on behind last, narrow rows first, and loads only what it takes.
+func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Job, taken bool, budget *int) error {
+	if *budget <= 0 {
+		c.more = true
+		return nil
+	}
+	runAt, id := last.RunAt, last.ID
+	if c.request.LIFO && !taken {
+		// Every job from the mark's front to the mark was passed over lately: behind both is what may be new.
+		if r, i, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now); ok && (r < runAt || r == runAt && i.Compare(id) < 0) {
+			runAt, id = r, i
+		}
+	}
+	cond, condArgs := c.past(runAt, id)
+	args := append([]any{c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken}, condArgs...)
+	var narrow []*job.Job
+	rows, err := tx.Query(ctx, "SELECT j.run_at, j.id, j.kind, j.crashes, j.expires_at FROM slotq_jobs j"+
+		" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?",
+		append(args, *budget)...)
+	err = each(rows, err, func(r Rows) error {
+		j := &job.Job{Priority: priority}
+		narrow = append(narrow, j)
+		return r.Scan(&j.RunAt, &j.ID, &j.Kind, &j.Crashes, &j.ExpiresAt)
+	})
+	if err != nil {
+		return err
+	}
+	*budget -= len(narrow)
+	var wanted []job.ID
+	for _, j := range narrow {
+		if len(c.chosen)+len(wanted) >= c.request.Max {
+			break
+		}
+		if j.ExpiresAt != 0 && j.ExpiresAt <= c.request.Now || c.mayTake(j) {
+			wanted, taken = append(wanted, j.ID), true
+		}
+		if !taken {
+			c.mark(priority, j)
+		}
+	}
+	if *budget <= 0 {
+		c.more = true
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	byID := map[job.ID]*job.Job{}
+	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id IN (??)", wanted)
+	err = each(rows, err, func(r Rows) error {
+		j, err := scanJob(r, c.request.Now, false)
+		if err == nil {
+			byID[j.ID] = j
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range wanted {
+		if j := byID[id]; j != nil && !c.full() && j.Token.IsZero() {
+			if _, err := c.consider(ctx, tx, j); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mark remembers that everything up to j was passed over.
+func (c *candidates) mark(priority int, j *job.Job) {
+	c.request.Marks.Set(c.request.Slot, priority, j.RunAt, j.ID, c.request.Now)
+}
+
+// mayTake says that this caller could run the job.
+func (c *candidates) mayTake(j *job.Job) bool {
+	if c.request.Serves != nil && !c.request.Serves(j.Kind) {
+		return false
+	}
+	return !j.Suspect() || c.request.Suspects
+}
+
+// consider takes a job, ends it, or sends it to wait for its key; false = it was passed over.
+func (c *candidates) consider(ctx context.Context, tx Tx, j *job.Job) (bool, error) {
+	if j.ExpiresAt != 0 && j.ExpiresAt <= c.request.Now {
+		c.expired = append(c.expired, j)
+		return true, nil
+	}
+	if !c.mayTake(j) {
+		return false, nil
+	}
+	if j.Suspect() && len(c.chosen) > 0 {
+		c.more = true // the next claim takes it alone
+		return true, nil
+	}
+	if j.ConcurrencyKey != "" && !j.KeyHeld {
+		c.placed = true
+		free, err := place(ctx, tx, c.places, j)
+		if err != nil {
+			return false, err
+		}
+		if !free {
+			c.more = true
+			return true, nil
+		}
+	}
+	c.chosen = append(c.chosen, j)
+	c.single = j.Suspect()
+	return true, nil
+}

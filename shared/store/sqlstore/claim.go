@@ -1,0 +1,119 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Claim implements store.Work.
+func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, error) {
+	var out job.Claimed
+	err := s.write(ctx, "claim", func(ctx context.Context, tx Tx, again bool) error {
+		out = job.Claimed{}
+		test := " AND paused = 0"
+		if again {
+			// An earlier COMMIT may land late. Its transaction holds the fence until it ends, so behind the fence
+			// (paused or not) the look for the token is exact.
+			test = ""
+		}
+		n, err := tx.Exec(ctx, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
+		if err != nil && s.db.Class(err) == Busy && !again {
+			return errNothing // another holds the fence for long: the caller goes on to the next slot
+		}
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return errNothing // paused or unknown; a fence that touches no row is no fence
+		}
+		if again {
+			if out.Jobs, err = claimedBefore(ctx, tx, r); err != nil || len(out.Jobs) > 0 {
+				return err
+			}
+		}
+		c := &candidates{request: r, dialect: s.db.Dialect()}
+		if err := c.collect(ctx, tx); err != nil {
+			return err
+		}
+		out.More = c.more
+		if len(c.expired) > 0 {
+			if err := expire(ctx, tx, c.expired, r.Now); err != nil {
+				return err
+			}
+		}
+		if len(c.chosen) == 0 {
+			if len(c.expired) == 0 && !c.placed {
+				return errNothing
+			}
+			return nil
+		}
+		if err := stamp(ctx, tx, r, c); err != nil {
+			return err
+		}
+		out.Jobs = c.chosen
+		return nil
+	})
+	if err != nil {
+		return job.Claimed{}, err
+	}
+	return out, nil
+}
+
+// stamp writes the token into the chosen rows and the claim beside them.
+func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates) error {
+	ids := make([]job.ID, len(c.chosen))
+	list := make([]byte, 0, 16*len(ids))
+	for i, j := range c.chosen {
+		ids[i] = j.ID
+		list = append(list, j.ID[:]...)
+		j.Token, j.StartedAt, j.State = r.Token, r.Now, job.Running
+		j.Run++
+	}
+	n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET token = ?, run = run + 1, started_at = ? WHERE id IN (??) AND token = ?",
+		r.Token, r.Now, ids, zeroToken)
+	if err != nil {
+		return err
+	}
+	if int(n) != len(ids) {
+		return errMoved // one was cancelled or deleted meanwhile, or the fence failed: the token decides
+	}
+	// Taken from workers, so that a worker declared dead gets nothing, without a lock or a statement of its own.
+	n, err = tx.Exec(ctx, `INSERT INTO slotq_claims (worker_id, token, queue_id, slot, claimed_at, suspect, ids)
+		SELECT id, ?::uuid, ?::int, ?::smallint, ?::bigint, ?::smallint, ?::bytea FROM slotq_workers WHERE id = ? AND dead = 0`,
+		r.Token, r.Slot.QueueID, r.Slot.Slot, r.Now, flag(c.chosen[0].Suspect()), list, r.Worker)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		return job.ErrWorkerDead
+	}
+	return nil
+}
+
+// claimedBefore returns the jobs that a claim which had an unknown outcome has taken after all.
+func claimedBefore(ctx context.Context, tx Tx, r job.ClaimRequest) ([]*job.Job, error) {
+	var list []byte
+	rows, err := tx.Query(ctx, "SELECT ids FROM slotq_claims WHERE worker_id = ? AND token = ?", r.Worker, r.Token)
+	if err = each(rows, err, func(rows Rows) error { return rows.Scan(&list) }); err != nil || len(list) == 0 {
+		return nil, err
+	}
+	var jobs []*job.Job
+	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id IN (??) AND j.token = ?",
+		split16(list), r.Token)
+	err = each(rows, err, func(rows Rows) error {
+		j, err := scanJob(rows, r.Now, false)
+		jobs = append(jobs, j)
+		return err
+	})
+	return jobs, err
+}
+
+func split16(list []byte) []job.ID {
+	ids := make([]job.ID, 0, len(list)/16)
+	for b := range slices.Chunk(list, 16) {
+		ids = append(ids, job.ID(b))
+	}
+	return ids
+}

@@ -1,0 +1,127 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// common are the columns that a job has in jobs and in history alike, in the order of scanJob.
+var common = []string{
+	"id", "queue_id", "slot", "priority", "run_at", "token", "cancel_at", "kind", "payload", "attempt", "max_attempts",
+	"run", "crashes", "max_crashes", "snoozes", "timeout_us", "queue_timeout_us", "backoff", "expires_at", "unique_key",
+	"concurrency_key", "concurrency_limit", "tags", "metadata", "errors", "created_at", "started_at", "digest",
+}
+
+var (
+	jobColumns = append(append([]string(nil), common...), "blocked", "key_held", "nonce")
+
+	// waitingJob and finishedJob select the same shape from the two tables; the digest fills a place whose type must fit.
+	waitingJob  = "0 AS state, " + list("j.") + ", j.blocked, j.key_held, 0 AS finished_at, '' AS state_reason, j.digest AS output, q.name"
+	finishedJob = "j.state, " + list("j.") + ", 0 AS blocked, 0 AS key_held, j.finished_at, j.state_reason, j.output, q.name"
+	// Lists leave payload and output out; the digest stands in for them, since a column of the right type must.
+	listedWaiting  = strings.Replace(waitingJob, "j.payload", "j.digest AS payload", 1)
+	listedFinished = strings.Replace(strings.Replace(finishedJob, "j.payload", "j.digest AS payload", 1), "j.output", "j.digest AS output", 1)
+)
+
+// list joins the common columns.
+func list(prefix string) string {
+	return prefix + strings.Join(common, ", "+prefix)
+}
+
+// jobRow is a job as a row of jobs.
+func jobRow(j *job.Job, nonce int64) ([]any, error) {
+	backoff, errs, err := encode(j)
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		j.ID, j.QueueID, j.Slot, j.Priority, j.RunAt, j.Token, j.CancelAt, j.Kind, blob(j.Payload), j.Attempt, j.MaxAttempts,
+		j.Run, j.Crashes, j.MaxCrashes, j.Snoozes, j.Timeout.Microseconds(), j.QueueTimeout.Microseconds(), backoff, j.ExpiresAt, j.UniqueKey,
+		j.ConcurrencyKey, j.ConcurrencyLimit, blob(j.Tags), blob(j.Metadata), errs, j.CreatedAt, j.StartedAt, blob(j.Digest),
+		flag(j.Blocked), flag(j.KeyHeld), nonce,
+	}, nil
+}
+
+// scanJob reads the shape of waitingJob and finishedJob. now derives the state of an unfinished job; with listed the
+// payload and output are left out.
+func scanJob(r Rows, now job.Time, listed bool) (*job.Job, error) {
+	j := new(job.Job)
+	var state, blocked, held int
+	var timeout, queueTimeout int64
+	var backoff, errs []byte
+	err := r.Scan(&state,
+		&j.ID, &j.QueueID, &j.Slot, &j.Priority, &j.RunAt, &j.Token, &j.CancelAt, &j.Kind, &j.Payload, &j.Attempt, &j.MaxAttempts,
+		&j.Run, &j.Crashes, &j.MaxCrashes, &j.Snoozes, &timeout, &queueTimeout, &backoff, &j.ExpiresAt, &j.UniqueKey,
+		&j.ConcurrencyKey, &j.ConcurrencyLimit, &j.Tags, &j.Metadata, &errs, &j.CreatedAt, &j.StartedAt, &j.Digest,
+		&blocked, &held, &j.FinishedAt, &j.Reason, &j.Output, &j.Queue)
+	if err != nil {
+		return nil, err
+	}
+	j.Timeout, j.QueueTimeout = time.Duration(timeout)*time.Microsecond, time.Duration(queueTimeout)*time.Microsecond
+	j.Blocked, j.KeyHeld = blocked != 0, held != 0
+	if j.State = job.State(state); state == 0 {
+		j.Output = nil
+		j.State = job.WaitingState(j.Token, j.RunAt, j.Run, now)
+		if j.Blocked && j.State == job.Available {
+			j.Reason = job.ReasonBlocked
+		}
+	}
+	if listed {
+		j.Payload, j.Output = nil, nil
+	}
+	return j, decode(j, backoff, errs)
+}
+
+func encode(j *job.Job) (backoff, errs []byte, err error) {
+	if j.Backoff.Kind != "" {
+		if backoff, err = json.Marshal(j.Backoff); err != nil {
+			return nil, nil, err
+		}
+	}
+	if errs, err = encodeErrors(j.Errors); err != nil {
+		return nil, nil, err
+	}
+	return blob(backoff), errs, nil
+}
+
+func encodeErrors(errs []job.RunError) ([]byte, error) {
+	if len(errs) == 0 {
+		return []byte{}, nil
+	}
+	return json.Marshal(errs)
+}
+
+func decode(j *job.Job, backoff, errs []byte) error {
+	if len(backoff) > 0 {
+		if err := json.Unmarshal(backoff, &j.Backoff); err != nil {
+			return fmt.Errorf("job %s: backoff: %w", j.ID, err)
+		}
+	}
+	if len(errs) > 0 {
+		if err := json.Unmarshal(errs, &j.Errors); err != nil {
+			return fmt.Errorf("job %s: errors: %w", j.ID, err)
+		}
+	}
+	return nil
+}
+
+// blob is never nil: the columns are NOT NULL, empty means none.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func commas(columns []string) string { return strings.Join(columns, ", ") }

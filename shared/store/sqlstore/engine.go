@@ -1,0 +1,90 @@
+// Package sqlstore is the fence protocol, written once in portable SQL: what a store promises, how its transactions
+// run, and what happens when one fails. A database comes in through the Engine interface; packages mysql, postgres and
+// sqlite are engines. It leaves to them connections and sessions, the few words in which the dialects differ, the
+// classes of errors, and the migrations.
+//
+// The alternative, three stores that each spell out the whole protocol, was given up: its order of statements is what
+// keeps the promises, and one text of it can be read, attacked and mended once.
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Engine is a database under the protocol. Statements reach it in the portable form:
+//
+//	?            a parameter
+//	??           a list of ids, integers or strings: x IN (??)
+//	??2          a list of job.Held pairs: (id, token) IN (??2)
+//	::type       a cast that only PostgreSQL needs
+//	{by id}      after a table's name or alias: use the unique index on the job's id
+//	{delete j}   DELETE of jobs, alias j, through that index
+//	{now}        the database's time in microseconds
+type Engine interface {
+	// Begin opens a write transaction at READ COMMITTED or stronger.
+	Begin(ctx context.Context) (Tx, error)
+	// Query reads outside a transaction.
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// Class says what an error means.
+	Class(err error) Class
+	Dialect() Dialect
+	// Schema returns the version that the database has and the newest migration.
+	Schema(ctx context.Context) (have, want int64, err error)
+	Migrate(ctx context.Context) error
+	Close() error
+}
+
+// Tx is a transaction. After an error that is not a Duplicate or Data error in an Insert, only Rollback may follow.
+type Tx interface {
+	Exec(ctx context.Context, query string, args ...any) (matched int64, err error)
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// ExecMany runs one statement for each set of arguments and returns the rows that each matched.
+	ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error)
+	// Insert adds rows, in as many statements as its size limits ask for (at most 1 MiB each where that matters);
+	// quiet leaves rows alone that collide with a unique key.
+	Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error
+	Commit(ctx context.Context) error
+	// Rollback ends the transaction unless it was committed; the connection is clean or closed afterwards.
+	Rollback()
+}
+
+// Rows is a result set.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// Dialect is where the engines' SQL differs in shape.
+type Dialect struct {
+	RowCompare   bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
+	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
+}
+
+// Class is what an error means for the transaction it ended.
+type Class int
+
+// The classes.
+const (
+	Other       Class = iota // a defect or a limit: report it
+	Retry                    // the engine rolled back: do the whole transaction again (deadlock, serialization, snapshot)
+	Busy                     // a lock was not granted in time; nothing was changed
+	Unavailable              // connection lost, server down, read-only or full: not committed, unless it came from COMMIT
+	Duplicate                // a unique key
+	Data                     // the engine refuses a value of this row
+)
+
+func (c Class) String() string {
+	return [...]string{"other", "retry", "busy", "unavailable", "duplicate", "data"}[c]
+}
+
+// Observer is told what the store does; nil fields are not called.
+type Observer struct {
+	Done    func(operation string, seconds float64)
+	Retried func(reason string)
+}
+
+var zeroToken job.Token

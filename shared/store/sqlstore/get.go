@@ -1,0 +1,153 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Get implements store.Jobs.
+func (s *Store) Get(ctx context.Context, id job.ID) (*job.Job, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.get(ctx, id, now)
+}
+
+// anywhere finds a job in one statement, so that it cannot hide while it moves between the tables. A stub, which
+// retention 0 leaves so that an id is not used twice, is nobody's job any more.
+const anywhere = " FROM slotq_jobs j JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id = ? UNION ALL SELECT "
+const anywhereHistory = " FROM slotq_history j JOIN slotq_queues q ON q.id = j.queue_id WHERE j.state IN (5, 6, 7) AND j.id = ? AND j.stub = 0"
+
+func (s *Store) get(ctx context.Context, id job.ID, now job.Time) (j *job.Job, err error) {
+	err = s.read(ctx, "get", "SELECT "+waitingJob+anywhere+finishedJob+anywhereHistory, []any{id, id}, func(r Rows) (err error) {
+		j, err = scanJob(r, now, false)
+		return err
+	})
+	if err == nil && j == nil {
+		err = job.ErrNotFound
+	}
+	return j, err
+}
+
+func get(ctx context.Context, q Querier, id job.ID, now job.Time) (j *job.Job, err error) {
+	rows, err := q.Query(ctx, "SELECT "+waitingJob+anywhere+finishedJob+anywhereHistory, id, id)
+	err = each(rows, err, func(r Rows) (err error) {
+		j, err = scanJob(r, now, false)
+		return err
+	})
+	if err == nil && j == nil {
+		err = job.ErrNotFound
+	}
+	return j, err
+}
+
+// How much of the tables one page may read: rows per statement, and statements per table.
+const (
+	listRows   = 1000
+	listRounds = 5
+)
+
+// List implements store.Jobs. Each table is read from the newest id down, a bounded way; what all of them have passed
+// is the page.
+func (s *Store) List(ctx context.Context, f job.Filter, p job.Page) (job.Listed, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return job.Listed{}, err
+	}
+	before := p.Before
+	if before == (job.ID{}) {
+		before = newest
+	}
+	var out job.Listed
+	var frontier job.ID // below it some table has not been read
+	unread := false
+	for _, t := range sources(f) {
+		matched, reached, end, err := s.listSource(ctx, t, f, before, p.Limit, now)
+		if err != nil {
+			return job.Listed{}, err
+		}
+		out.Jobs = append(out.Jobs, matched...)
+		if !end && (!unread || reached.Compare(frontier) > 0) {
+			frontier = reached
+		}
+		unread = unread || !end
+	}
+	slices.SortFunc(out.Jobs, func(a, b *job.Job) int { return cmp.Or(b.ID.Compare(a.ID), cmp.Compare(a.State, b.State)) })
+	out.Jobs = slices.CompactFunc(out.Jobs, func(a, b *job.Job) bool { return a.ID == b.ID }) // moved while we read
+	if unread {
+		cut := slices.IndexFunc(out.Jobs, func(j *job.Job) bool { return j.ID.Compare(frontier) < 0 })
+		if cut >= 0 {
+			out.Jobs = out.Jobs[:cut]
+		}
+		out.Next = frontier
+	}
+	if len(out.Jobs) > p.Limit {
+		out.Jobs = out.Jobs[:p.Limit]
+		out.Next = out.Jobs[p.Limit-1].ID
+	}
+	return out, nil
+}
+
+var newest = job.ID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// sources are the tables, or the states of history, that can hold what the filter asks for; 0 = jobs.
+func sources(f job.Filter) []job.State {
+	if len(f.States) == 0 {
+		return []job.State{0, job.Completed, job.Discarded, job.Cancelled}
+	}
+	var out []job.State
+	for _, st := range f.States {
+		if !st.Finished() {
+			st = 0
+		}
+		if !slices.Contains(out, st) {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, before job.ID, limit int, now job.Time) (matched []*job.Job, reached job.ID, end bool, err error) {
+	query := "SELECT " + listedWaiting + " FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id < ? ORDER BY j.id DESC LIMIT ?"
+	args := []any{before, listRows}
+	if state != 0 {
+		query = "SELECT " + listedFinished + " FROM slotq_history j JOIN slotq_queues q ON q.id = j.queue_id WHERE j.state = ? AND j.id < ? AND j.stub = 0 ORDER BY j.id DESC LIMIT ?"
+		args = []any{state, before, listRows}
+	}
+	reached = before
+	for range listRounds {
+		n := 0
+		rowsWanted := min(listRows, max(limit-len(matched)+1, 100))
+		args[len(args)-2], args[len(args)-1] = reached, rowsWanted
+		err = s.read(ctx, "list", query, args, func(r Rows) error {
+			j, err := scanJob(r, now, true)
+			if err != nil {
+				return err
+			}
+			n++
+			reached = j.ID
+			if matches(j, f) {
+				matched = append(matched, j)
+			}
+			return nil
+		})
+		if err != nil || n < rowsWanted {
+			return matched, reached, true, err
+		}
+		if len(matched) > limit {
+			return matched, reached, false, nil
+		}
+	}
+	return matched, reached, false, nil
+}
+
+func matches(j *job.Job, f job.Filter) bool {
+	return (f.Queue == "" || j.Queue == f.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
+		(len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Slot == 0 || j.Slot == f.Slot) &&
+		(f.ConcurrencyKey == "" || j.ConcurrencyKey == f.ConcurrencyKey) && (f.UniqueKey == "" || j.UniqueKey == f.UniqueKey) &&
+		(f.Tag == "" || slices.Contains(job.UnmarshalTags(j.Tags), f.Tag))
+}

@@ -1,0 +1,41 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Poll implements store.Work. Each slot is looked into by its primary key, priority by priority, and only up to the
+// first hit; a paused slot is none.
+func (s *Store) Poll(ctx context.Context, slots []job.Slot, now job.Time) ([]job.Slot, error) {
+	byQueue := map[int32][]int{}
+	var order []int32
+	for _, slot := range slots {
+		if byQueue[slot.QueueID] == nil {
+			order = append(order, slot.QueueID)
+		}
+		byQueue[slot.QueueID] = append(byQueue[slot.QueueID], slot.Slot)
+	}
+	if len(order) == 0 {
+		return nil, nil
+	}
+	var branches []string
+	var args []any
+	const lane = "SELECT 1 FROM slotq_jobs j WHERE j.queue_id = s.queue_id AND j.slot = s.slot AND j.blocked = 0 AND j.priority = "
+	const due = " AND j.run_at <= ? AND j.token = ?)"
+	for _, queue := range order {
+		branches = append(branches, "SELECT s.queue_id, s.slot FROM slotq_slots s WHERE s.queue_id = ? AND s.slot IN (??) AND s.paused = 0 AND ("+
+			"EXISTS ("+lane+"1"+due+" OR EXISTS ("+lane+"2"+due+" OR EXISTS ("+lane+"3"+due+" OR EXISTS ("+lane+"4"+due+")")
+		args = append(args, queue, byQueue[queue], now, zeroToken, now, zeroToken, now, zeroToken, now, zeroToken)
+	}
+	var hits []job.Slot
+	err := s.read(ctx, "poll", strings.Join(branches, " UNION ALL "), args, func(r Rows) error {
+		var hit job.Slot
+		err := r.Scan(&hit.QueueID, &hit.Slot)
+		hits = append(hits, hit)
+		return err
+	})
+	return hits, err
+}

@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Prune implements store.Manage. Rows are chosen by an unlocked read and deleted by primary key, so that a large
+// backlog of history holds no lock for long.
+func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error) {
+	type finished struct {
+		state int
+		id    job.ID
+	}
+	byState := map[int][]job.ID{}
+	err := s.read(ctx, "prune", "SELECT state, id FROM slotq_history WHERE remove_at <= ? ORDER BY remove_at LIMIT ?", []any{now, limit}, func(r Rows) error {
+		var f finished
+		err := r.Scan(&f.state, &f.id)
+		byState[f.state] = append(byState[f.state], f.id)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	var keys []string
+	err = s.read(ctx, "prune", `SELECT k.idempotency_key FROM slotq_idempotency_keys k WHERE k.remove_at <= ?
+		AND NOT EXISTS (SELECT 1 FROM slotq_jobs j WHERE j.id = k.id) ORDER BY k.remove_at LIMIT ?`, []any{now, limit}, func(r Rows) error {
+		var key string
+		err := r.Scan(&key)
+		keys = append(keys, key)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	pruned := 0
+	err = s.write(ctx, "prune", func(ctx context.Context, tx Tx, _ bool) error {
+		pruned = 0
+		for state, ids := range byState {
+			n, err := tx.Exec(ctx, "DELETE FROM slotq_history WHERE state = ? AND id IN (??) AND remove_at <= ?", state, ids, now)
+			if err != nil {
+				return err
+			}
+			pruned += int(n)
+		}
+		if len(keys) > 0 {
+			// A key whose job was retried since is needed still.
+			if _, err := tx.Exec(ctx, `DELETE FROM slotq_idempotency_keys WHERE idempotency_key IN (??) AND remove_at <= ?
+				AND NOT EXISTS (SELECT 1 FROM slotq_jobs j WHERE j.id = slotq_idempotency_keys.id)`, keys, now); err != nil {
+				return err
+			}
+		}
+		n, err := tx.Exec(ctx, "DELETE FROM slotq_workers WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM slotq_claims c WHERE c.worker_id = slotq_workers.id)")
+		if err == nil && n == 0 && len(byState) == 0 && len(keys) == 0 {
+			return errNothing
+		}
+		return err
+	})
+	return pruned, err
+}

@@ -1,0 +1,54 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+func isNotFound(err error) bool { return errors.Is(err, job.ErrNotFound) }
+
+// purgeScan is how many rows one Purge reads for each job it may cancel: running jobs are passed over.
+const purgeScan = 4
+
+// Purge implements store.Queues.
+func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit int, now job.Time) (n int, more bool, err error) {
+	q, err := oneQueue(ctx, s.db, "name = ? AND deleted = 0", name)
+	if err != nil {
+		return 0, false, s.fail("purge", s.db.Class(err), err)
+	}
+	var waiting []*job.Job
+	seen := 0
+	err = s.read(ctx, "purge", "SELECT j.id, j.slot, j.token, j.created_at, j.unique_key, j.concurrency_key FROM slotq_jobs j WHERE j.queue_id = ? AND j.token = ? AND j.created_at <= ? LIMIT ?",
+		[]any{q.ID, zeroToken, before, purgeScan * limit}, func(r Rows) error {
+			j := &job.Job{QueueID: q.ID}
+			seen++
+			err := r.Scan(&j.ID, &j.Slot, &j.Token, &j.CreatedAt, &j.UniqueKey, &j.ConcurrencyKey)
+			if len(waiting) < limit {
+				waiting = append(waiting, j)
+			}
+			return err
+		})
+	if err != nil || len(waiting) == 0 {
+		return 0, false, err
+	}
+	err = s.write(ctx, "purge", func(ctx context.Context, tx Tx, _ bool) error {
+		n = 0
+		if err := fence(ctx, tx, keySlots(waiting)); err != nil {
+			return err
+		}
+		var outcomes []job.Outcome
+		for _, j := range waiting {
+			outcomes = append(outcomes, job.Outcome{Job: j, Action: job.Cancel, Reason: job.ReasonPurged})
+		}
+		verdicts, err := apply(ctx, tx, outcomes, now)
+		for _, v := range verdicts {
+			if v == job.Committed {
+				n++
+			}
+		}
+		return err
+	})
+	return n, seen > len(waiting) || n < len(waiting), err
+}

@@ -1,0 +1,223 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Store is a store.Store on an Engine.
+type Store struct {
+	db    Engine
+	beats Engine // heartbeats own a connection: a full pool must not look like a dead worker
+	watch Observer
+}
+
+// New makes a store; beats may be db itself.
+func New(db, beats Engine) *Store { return &Store{db: db, beats: beats} }
+
+// Observe sets who is told of operations and retries; call it before use.
+func (s *Store) Observe(o Observer) { s.watch = o }
+
+// Limits of one operation. A caller's context may end it sooner, never in the middle of a COMMIT.
+const (
+	operationLimit = 10 * time.Second // with all its retries
+	commitLimit    = 5 * time.Second  // a COMMIT that takes longer has an unknown outcome
+	maxTries       = 10
+)
+
+// Errors that end a transaction without being its failure.
+var (
+	errNothing = errors.New("nothing to do")   // roll back; the operation has its answer
+	errMoved   = errors.New("a row has moved") // roll back and begin again: somebody changed what was read
+)
+
+// write runs fn in a transaction and commits it; it is the one place where transactions are tried again. fn may run
+// several times and must set its results anew each time; again tells it that an earlier COMMIT had an unknown outcome,
+// so that what it does may be there already. Two things are never retried blindly: a COMMIT whose answer was lost
+// (fn looks, under the fence or by id), and a single statement of a transaction that the engine has rolled back.
+func (s *Store) write(ctx context.Context, operation string, fn func(ctx context.Context, tx Tx, again bool) error) error {
+	return s.writeOn(ctx, s.db, operation, fn)
+}
+
+func (s *Store) writeOn(ctx context.Context, e Engine, operation string, fn func(ctx context.Context, tx Tx, again bool) error) error {
+	defer s.done(operation, time.Now())
+	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	defer cancel()
+	again := false
+	for try := 1; ; try++ {
+		unknown, err := attempt(ctx, e, again, fn)
+		if err == nil || errors.Is(err, errNothing) {
+			return nil
+		}
+		again = again || unknown
+		class := Retry
+		if !errors.Is(err, errMoved) {
+			class = e.Class(err)
+		}
+		if unknown {
+			class = Unavailable
+		}
+		tryAgain := class == Retry || class == Busy || class == Unavailable
+		if !tryAgain || try == maxTries || ctx.Err() != nil {
+			return s.fail(operation, class, err)
+		}
+		s.retried(class, unknown)
+		if !pause(ctx, try) {
+			return s.fail(operation, class, err)
+		}
+	}
+}
+
+// attempt is one transaction; unknown = it may have been committed although err is set.
+func attempt(ctx context.Context, e Engine, again bool, fn func(ctx context.Context, tx Tx, again bool) error) (unknown bool, err error) {
+	tx, err := e.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	if err := fn(ctx, tx, again); err != nil {
+		return false, err
+	}
+	// The caller's context must not cut a COMMIT off in the middle.
+	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	if err := tx.Commit(commit); err != nil {
+		// Of all errors on COMMIT only a refused one (deadlock, certification, serialization) says: not committed.
+		return e.Class(err) != Retry, err
+	}
+	return false, nil
+}
+
+// read runs a query and hands each row to fn.
+func (s *Store) read(ctx context.Context, operation, query string, args []any, fn func(Rows) error) error {
+	defer s.done(operation, time.Now())
+	ctx, cancel := context.WithTimeout(ctx, operationLimit)
+	defer cancel()
+	for try := 1; ; try++ {
+		err := func() error {
+			rows, err := s.db.Query(ctx, query, args...)
+			return each(rows, err, fn)
+		}()
+		if err == nil {
+			return nil
+		}
+		class := s.db.Class(err)
+		// A read is tried again only on a connection that was found dead; the caller decides about the rest.
+		if class != Unavailable || try == 3 || ctx.Err() != nil || !pause(ctx, try) {
+			return s.fail(operation, class, err)
+		}
+		s.retried(class, false)
+	}
+}
+
+// each hands every row to fn and closes the result.
+func each(rows Rows, err error, fn func(Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *Store) done(operation string, start time.Time) {
+	if s.watch.Done != nil {
+		s.watch.Done(operation, time.Since(start).Seconds())
+	}
+}
+
+func (s *Store) retried(class Class, unknown bool) {
+	if s.watch.Retried != nil {
+		reason := class.String()
+		if unknown {
+			reason = "unknown"
+		}
+		s.watch.Retried(reason)
+	}
+}
+
+func (s *Store) fail(operation string, class Class, err error) error {
+	if known(err) {
+		return err
+	}
+	if class == Unavailable || class == Busy || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w: %w", operation, job.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", operation, err)
+}
+
+// known says that the error is the domain's own answer.
+func known(err error) bool {
+	for _, e := range []error{job.ErrNotFound, job.ErrState, job.ErrWorkerDead, job.ErrMismatch, job.ErrNotEmpty, job.ErrLimit} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return errors.As(err, &job.Invalid{})
+}
+
+// pause waits a little before try+1, longer each time, with jitter so that those who collided part.
+func pause(ctx context.Context, try int) bool {
+	d := min(time.Millisecond<<try, 250*time.Millisecond)
+	timer := time.NewTimer(d/2 + rand.N(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Now is the database's time.
+func (s *Store) Now(ctx context.Context) (now job.Time, err error) {
+	err = s.read(ctx, "now", "SELECT {now}", nil, func(r Rows) error { return r.Scan(&now) })
+	return now, err
+}
+
+// Schema returns the schema's version and the newest that this binary knows.
+func (s *Store) Schema(ctx context.Context) (have, want int64, err error) { return s.db.Schema(ctx) }
+
+// Migrate brings the schema to the newest version.
+func (s *Store) Migrate(ctx context.Context) error {
+	have, want, err := s.db.Schema(ctx)
+	if err != nil {
+		return s.fail("schema", s.db.Class(err), err)
+	}
+	switch {
+	case have > want:
+		return fmt.Errorf("%w: it has version %d, this binary knows %d", job.ErrNewerSchema, have, want)
+	case have == want:
+		return nil
+	}
+	// Two processes may find the database empty at once. Every migration can be run twice, so the loser just tries
+	// again; a lock would have to be different on every engine.
+	for try := 1; ; try++ {
+		if err = s.db.Migrate(ctx); err == nil {
+			return nil
+		}
+		if have, want, e := s.db.Schema(ctx); e == nil && have == want {
+			return nil
+		}
+		if try == maxTries || !pause(ctx, try+3) {
+			return s.fail("migrate", s.db.Class(err), err)
+		}
+	}
+}
+
+// Close closes the connections.
+func (s *Store) Close() error {
+	if s.beats != s.db {
+		return errors.Join(s.db.Close(), s.beats.Close())
+	}
+	return s.db.Close()
+}
