@@ -19,7 +19,8 @@ func (w *words) text(portable string) string {
 	if t, ok := w.texts.Load(portable); ok {
 		return t.(string)
 	}
-	query := strings.NewReplacer("{by id}", "", "{delete j}", "DELETE FROM slotq_jobs j",
+	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
+		"{with queue}", "JOIN slotq_queues q ON q.id = j.queue_id",
 		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
 	var b strings.Builder
 	n := 0

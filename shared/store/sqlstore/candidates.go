@@ -27,7 +27,7 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
 		cond, condArgs := c.from(priority, !c.request.LIFO)
-		branches = append(branches, branch(c.dialect, "SELECT "+waitingJob+" FROM slotq_jobs j JOIN slotq_queues q ON q.id = j.queue_id"+
+		branches = append(branches, branch(c.dialect, "SELECT "+waitingJob+" FROM slotq_jobs j {with queue}"+
 			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?"))
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
 		args = append(append(args, condArgs...), c.request.Max)
@@ -164,7 +164,7 @@ func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Jo
 		return nil
 	}
 	byID := map[job.ID]*job.Job{}
-	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id IN (??)", wanted)
+	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??)", wanted)
 	err = each(rows, err, func(r Rows) error {
 		j, err := scanJob(r, c.request.Now, false)
 		if err == nil {

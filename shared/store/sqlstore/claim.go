@@ -100,7 +100,7 @@ func claimedBefore(ctx context.Context, tx Tx, r job.ClaimRequest) ([]*job.Job, 
 		return nil, err
 	}
 	var jobs []*job.Job
-	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id IN (??) AND j.token = ?",
+	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
 		split16(list), r.Token)
 	err = each(rows, err, func(rows Rows) error {
 		j, err := scanJob(rows, r.Now, false)

@@ -16,7 +16,10 @@ import (
 // two by repeating the last element where Pad is set, so that few texts exist and a statement cache holds them all.
 type Words struct {
 	ByID     string
+	ByKey    string
 	DeleteJ  string
+	DeleteC  string
+	Join     string // a join that keeps the order of the tables
 	Now      string
 	Greatest string // "GREATEST(" or another name
 	Values   string // what stands before the rows of a list of pairs: "" or "VALUES "
@@ -29,7 +32,8 @@ func (w *Words) text(query string) string {
 	if t, ok := w.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := strings.NewReplacer("{by id}", w.ByID, "{delete j}", w.DeleteJ, "{now}", w.Now, "GREATEST(", w.Greatest,
+	t := strings.NewReplacer("{by id}", w.ByID, "{by key}", w.ByKey, "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
+		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "GREATEST(", w.Greatest,
 		"::smallint", "", "::bigint", "", "::bytea", "", "::uuid", "", "::text", "", "::int", "").Replace(query)
 	w.texts.Store(query, t)
 	return t

@@ -20,7 +20,10 @@ import (
 //	??2          a list of job.Held pairs: (id, token) IN (??2)
 //	::type       a cast that only PostgreSQL needs
 //	{by id}      after a table's name or alias: use the unique index on the job's id
-//	{delete j}   DELETE of jobs, alias j, through that index
+//	{by key}     after a table's name or alias: use the primary key
+//	{delete j}   DELETE of jobs, alias j, through the unique index on the id
+//	{delete c}   DELETE of claims, alias c, through the primary key
+//	{with queue} join the queue q of the job j, jobs first
 //	{now}        the database's time in microseconds
 type Engine interface {
 	// Begin opens a write transaction at READ COMMITTED or stronger.

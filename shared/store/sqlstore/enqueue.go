@@ -171,8 +171,8 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 
 // lookup reports where ids stand: in jobs, mine = inserted by this call, or in history.
 func (in *insertion) lookup(ctx context.Context, q Querier, ids []job.ID, fn func(id job.ID, mine bool, digest []byte)) error {
-	rows, err := q.Query(ctx, `SELECT id, nonce, digest FROM slotq_jobs WHERE id IN (??)
-		UNION ALL SELECT id, 0, digest FROM slotq_history WHERE state IN (5, 6, 7) AND id IN (??)`, ids, ids)
+	rows, err := q.Query(ctx, `SELECT id, nonce, digest FROM slotq_jobs j {by id} WHERE id IN (??)
+		UNION ALL SELECT id, 0, digest FROM slotq_history h {by key} WHERE state IN (5, 6, 7) AND id IN (??)`, ids, ids)
 	return each(rows, err, func(r Rows) error {
 		var id job.ID
 		var nonce int64

@@ -17,7 +17,7 @@ func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outco
 		if verdicts, err = apply(ctx, tx, outcomes, now); err != nil || len(done) == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, "DELETE FROM slotq_claims WHERE worker_id = ? AND token IN (??)", w, done)
+		_, err = tx.Exec(ctx, "{delete c} WHERE c.worker_id = ? AND c.token IN (??)", w, done)
 		return err
 	})
 	if err != nil && len(outcomes) > 1 && (s.db.Class(err) == Data || s.db.Class(err) == Other) && ctx.Err() == nil {
@@ -150,7 +150,7 @@ func archive(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time
 	n, err := tx.Exec(ctx, "INSERT INTO slotq_history ("+commas(historyColumns)+") SELECT ?::smallint, "+archivedColumns+
 		", ?::bigint, ?::text, ?::bytea, CASE WHEN "+keep+" = 0 THEN 1 ELSE 0 END,"+
 		" GREATEST(?::bigint + "+keep+", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)"+
-		" FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE (j.id, j.token) IN (??2)",
+		" FROM slotq_jobs j {by id} {with queue} WHERE (j.id, j.token) IN (??2)",
 		e.state, now, e.reason, []byte{}, now, now, held)
 	if err != nil || n == 0 {
 		return 0, err
@@ -170,7 +170,7 @@ func archived(ctx context.Context, tx Tx, held []job.Held) (map[job.ID]bool, err
 		ids[i], tokens[h.ID] = h.ID, h.Token
 	}
 	mine := map[job.ID]bool{}
-	rows, err := tx.Query(ctx, "SELECT id, token FROM slotq_history WHERE state IN (5, 6, 7) AND id IN (??)", ids)
+	rows, err := tx.Query(ctx, "SELECT id, token FROM slotq_history h {by key} WHERE state IN (5, 6, 7) AND id IN (??)", ids)
 	err = each(rows, err, func(r Rows) error {
 		var id job.ID
 		var token job.Token

@@ -19,8 +19,8 @@ func (s *Store) Get(ctx context.Context, id job.ID) (*job.Job, error) {
 
 // anywhere finds a job in one statement, so that it cannot hide while it moves between the tables. A stub, which
 // retention 0 leaves so that an id is not used twice, is nobody's job any more.
-const anywhere = " FROM slotq_jobs j JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id = ? UNION ALL SELECT "
-const anywhereHistory = " FROM slotq_history j JOIN slotq_queues q ON q.id = j.queue_id WHERE j.state IN (5, 6, 7) AND j.id = ? AND j.stub = 0"
+const anywhere = " FROM slotq_jobs j {by id} {with queue} WHERE j.id = ? UNION ALL SELECT "
+const anywhereHistory = " FROM slotq_history j {by key} {with queue} WHERE j.state IN (5, 6, 7) AND j.id = ? AND j.stub = 0"
 
 func (s *Store) get(ctx context.Context, id job.ID, now job.Time) (j *job.Job, err error) {
 	err = s.read(ctx, "get", "SELECT "+waitingJob+anywhere+finishedJob+anywhereHistory, []any{id, id}, func(r Rows) (err error) {
@@ -112,10 +112,10 @@ func sources(f job.Filter) []job.State {
 }
 
 func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, before job.ID, limit int, now job.Time) (matched []*job.Job, reached job.ID, end bool, err error) {
-	query := "SELECT " + listedWaiting + " FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id < ? ORDER BY j.id DESC LIMIT ?"
+	query := "SELECT " + listedWaiting + " FROM slotq_jobs j {by id} {with queue} WHERE j.id < ? ORDER BY j.id DESC LIMIT ?"
 	args := []any{before, listRows}
 	if state != 0 {
-		query = "SELECT " + listedFinished + " FROM slotq_history j JOIN slotq_queues q ON q.id = j.queue_id WHERE j.state = ? AND j.id < ? AND j.stub = 0 ORDER BY j.id DESC LIMIT ?"
+		query = "SELECT " + listedFinished + " FROM slotq_history j {by key} {with queue} WHERE j.state = ? AND j.id < ? AND j.stub = 0 ORDER BY j.id DESC LIMIT ?"
 		args = []any{state, before, listRows}
 	}
 	reached = before

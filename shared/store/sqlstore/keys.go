@@ -163,8 +163,12 @@ func leaveKeys(ctx context.Context, tx Tx, jobs []*job.Job) error {
 			continue
 		}
 		k := keyOf(j)
-		if _, err := tx.Exec(ctx, `DELETE FROM slotq_keyed WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting IN (0, 1) AND created_at = ? AND id = ?`,
-			k.QueueID, k.Slot.Slot, k.ConcurrencyKey, j.CreatedAt, j.ID); err != nil {
+		row := []any{k.QueueID, k.Slot.Slot, k.ConcurrencyKey, 0, j.CreatedAt, j.ID}
+		waiting := append([]any(nil), row...)
+		waiting[3] = 1
+		// Two statements with equal keys, not one with IN: on a small table that one may lock other slots' rows.
+		if _, err := tx.ExecMany(ctx, `DELETE FROM slotq_keyed WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting = ? AND created_at = ? AND id = ?`,
+			[][]any{row, waiting}); err != nil {
 			return err
 		}
 		seen[k] = true

@@ -23,11 +23,14 @@ func (s *Store) Poll(ctx context.Context, slots []job.Slot, now job.Time) ([]job
 	}
 	var branches []string
 	var args []any
-	const lane = "SELECT 1 FROM slotq_jobs j WHERE j.queue_id = s.queue_id AND j.slot = s.slot AND j.blocked = 0 AND j.priority = "
-	const due = " AND j.run_at <= ? AND j.token = ?)"
+	// A scalar subquery with LIMIT, not EXISTS: a planner may turn EXISTS into one pass over all jobs.
+	lane := func(priority string) string {
+		return "(SELECT 1 FROM slotq_jobs j WHERE j.queue_id = s.queue_id AND j.slot = s.slot AND j.blocked = 0 AND j.priority = " + priority +
+			" AND j.run_at <= ? AND j.token = ? LIMIT 1) IS NOT NULL"
+	}
 	for _, queue := range order {
 		branches = append(branches, "SELECT s.queue_id, s.slot FROM slotq_slots s WHERE s.queue_id = ? AND s.slot IN (??) AND s.paused = 0 AND ("+
-			"EXISTS ("+lane+"1"+due+" OR EXISTS ("+lane+"2"+due+" OR EXISTS ("+lane+"3"+due+" OR EXISTS ("+lane+"4"+due+")")
+			lane("1")+" OR "+lane("2")+" OR "+lane("3")+" OR "+lane("4")+")")
 		args = append(args, queue, byQueue[queue], now, zeroToken, now, zeroToken, now, zeroToken, now, zeroToken)
 	}
 	var hits []job.Slot

@@ -71,7 +71,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 				return err
 			}
 		}
-		n, err := tx.Exec(ctx, "DELETE FROM slotq_claims WHERE worker_id = ? AND token = ?", c.Worker, c.Token)
+		n, err := tx.Exec(ctx, "{delete c} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 			return errNothing
 		}
 		var outcomes []job.Outcome
-		rows, err := tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} JOIN slotq_queues q ON q.id = j.queue_id WHERE j.id IN (??) AND j.token = ?",
+		rows, err := tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
 			c.IDs, c.Token)
 		err = each(rows, err, func(r Rows) error {
 			j, err := scanJob(r, now, false)
