@@ -1,0 +1,63 @@
+# slotq: everything that a developer types. `make` alone lists it.
+
+MODULES     := api manager shared test worker
+PACKAGES    := $(MODULES:%=./%/...)
+BINARIES    := api worker manager
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS     := -X github.com/slotq/slotq/shared/service.version=$(VERSION)
+
+# Private MariaDB and PostgreSQL servers while a command runs; SLOTQ_TEST_MYSQL_URL and SLOTQ_TEST_POSTGRES_URL name
+# others. Built rather than `go run`: a SIGTERM to `go run` would not reach it.
+WITH_SERVERS := bin/with-servers
+
+# Two packages at a time: more would only make the databases' tests slow on small machines.
+GOTEST := go test -p 2 -timeout 15m
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test race lint bench bench-quick faults mutants tidy clean $(WITH_SERVERS)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run api, worker and manager on an embedded database
+	@deploy/run.sh
+
+build: ## build the binaries into bin/
+	@for b in $(BINARIES); do go build -trimpath -ldflags '$(LDFLAGS)' -o bin/slotq-$$b ./$$b || exit; done
+
+$(WITH_SERVERS):
+	@go build -o $@ ./shared/store/dbserver/cmd/with-servers
+
+test: $(WITH_SERVERS) ## all tests, with the race detector, on database servers of their own
+	@$(WITH_SERVERS) --fast -- $(GOTEST) -race $(PACKAGES)
+
+race: $(WITH_SERVERS) ## all tests three times in shuffled order, for what happens rarely
+	@$(WITH_SERVERS) --fast -- $(GOTEST) -timeout 45m -race -count 3 -shuffle on $(PACKAGES)
+
+lint: ## formatting, vet, staticcheck, each module on its own, file sizes
+	@bad=$$(gofmt -l $(MODULES)); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
+	@long=$$(find $(MODULES) -name '*.go' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 500 { print $$2 " (" $$1 ")" }'); \
+		[ -z "$$long" ] || { echo "over 500 lines, split by concern:" $$long; exit 1; }
+	@go vet $(PACKAGES)
+	@for m in $(MODULES); do (cd $$m && GOWORK=off go build ./...) || { echo "$$m does not build without go.work (make tidy)"; exit 1; }; done
+	@go run $(STATICCHECK) $(PACKAGES)
+
+bench: ## benchmarks, one table
+	@go run ./test/bench
+
+bench-quick: ## the same in a minute, for comparing two trees
+	@go run ./test/bench --quick
+
+faults: ## the long fault runs
+	@echo "the long fault runs come later"; exit 1
+
+mutants: ## planted bugs, each caught by its test
+	@go run ./test/mutants
+
+tidy: ## go mod tidy in every module
+	@for m in $(MODULES); do (cd $$m && go mod tidy) || exit; done
+	@go work sync
+
+clean: ## remove what was built and the local database
+	@rm -rf bin data

@@ -1,0 +1,77 @@
+// Package clock follows the database's time. All parts of slotq write and compare times of this clock, so that a run_at
+// means the same to all of them, whatever the clocks of their machines say. It decides when a job is due and what
+// people see; who holds a job and who is alive is never decided by it. When to ask the database is the caller's choice:
+// a worker learns the time with each heartbeat, the others ask now and then.
+package clock
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// Clock is the database's time as this process believes it. It is safe for concurrent use.
+type Clock struct {
+	ask    func(context.Context) (job.Time, error)
+	base   time.Time    // carries the monotonic reading that times are counted from
+	offset atomic.Int64 // microseconds from base's monotonic time to the database's
+}
+
+// New makes a clock that asks now for the database's time. Until the first Sync or Adjust it follows this machine's.
+func New(now func(context.Context) (job.Time, error)) *Clock {
+	c := &Clock{ask: now, base: time.Now()}
+	c.offset.Store(c.base.UnixMicro())
+	return c
+}
+
+// Now is the database's time. Between two adjustments it never goes back, since it runs on the monotonic clock; an
+// adjustment may take it either way, as the database's own time has gone.
+func (c *Clock) Now() job.Time {
+	return job.Time(c.offset.Load() + time.Since(c.base).Microseconds())
+}
+
+// Sync asks the database once.
+func (c *Clock) Sync(ctx context.Context) error {
+	sent := time.Now()
+	database, err := c.ask(ctx)
+	if err != nil {
+		return fmt.Errorf("the database's time: %w", err)
+	}
+	c.Adjust(database, sent, time.Now())
+	return nil
+}
+
+// Adjust takes a reading of the database's time that was asked for at sent and came back at received; both must carry
+// a monotonic reading, as those of time.Now do. The reading is as exact as half the time between them: a difference
+// below that says nothing, and is not followed, so that the clock does not tremble with the network.
+func (c *Clock) Adjust(database job.Time, sent, received time.Time) {
+	trip := received.Sub(sent)
+	middle := sent.Add(trip / 2).Sub(c.base).Microseconds()
+	offset := int64(database) - middle
+	if off := offset - c.offset.Load(); off > trip.Microseconds()/2 || off < -trip.Microseconds()/2 {
+		c.offset.Store(offset)
+	}
+}
+
+// Follow asks the database every so often until ctx ends. A failed reading is reported to failed, which may be nil, and
+// changes nothing: the clock runs on. Each reading may take up to a second, since a later one is no better.
+func (c *Clock) Follow(ctx context.Context, every time.Duration, failed func(error)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		limit, cancel := context.WithTimeout(ctx, time.Second)
+		err := c.Sync(limit)
+		cancel()
+		if err != nil && failed != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package clock
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestItFollowsTheDatabaseAndRunsOnMonotonically(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hour := job.TimeOf(time.Now().Add(time.Hour))
+		c := New(func(context.Context) (job.Time, error) { return hour, nil })
+		if got := c.Now(); got != job.TimeOf(time.Now()) {
+			t.Errorf("before the first reading %d, want this machine's time %d", got, job.TimeOf(time.Now()))
+		}
+		if err := c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if got, want := c.Now(), hour.Add(3*time.Second); got != want {
+			t.Errorf("3 s later %d, want %d", got, want)
+		}
+	})
+}
+
+func TestADatabaseClockThatJumpsAnHourIsFollowedBothWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(nil)
+		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+			want := job.TimeOf(time.Now().Add(jump))
+			c.Adjust(want, time.Now(), time.Now())
+			if got := c.Now(); got != want {
+				t.Errorf("after a jump of %s: %d, want %d", jump, got, want)
+			}
+		}
+	})
+}
+
+func TestAReadingCountsForTheMiddleOfItsTripAndNotBelowItsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(nil)
+		sent := time.Now()
+		received := sent.Add(100 * time.Millisecond)
+		before := c.Now()
+		c.Adjust(job.TimeOf(sent.Add(90*time.Millisecond)), sent, received) // 40 ms off the middle, error 50 ms
+		if got := c.Now(); got != before {
+			t.Errorf("a reading within its own error moved the clock by %d µs", got-before)
+		}
+		c.Adjust(job.TimeOf(sent.Add(150*time.Millisecond)), sent, received)
+		if got := c.Now().Sub(before); got != 100*time.Millisecond {
+			t.Errorf("moved by %s, want 100ms", got)
+		}
+	})
+}
+
+func TestFollowAsksUntilItsContextEndsAndReportsFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := errors.New("away")
+		var asked, failures int
+		c := New(func(context.Context) (job.Time, error) {
+			asked++
+			if asked == 2 {
+				return 0, away
+			}
+			return job.TimeOf(time.Now().Add(time.Minute)), nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
+		defer cancel()
+		c.Follow(ctx, 10*time.Second, func(err error) {
+			if !errors.Is(err, away) {
+				t.Errorf("reported %v, want %v", err, away)
+			}
+			failures++
+		})
+		if asked != 3 || failures != 1 {
+			t.Errorf("asked %d times with %d failures, want 3 and 1", asked, failures)
+		}
+		if got, want := c.Now(), job.TimeOf(time.Now().Add(time.Minute)); got != want {
+			t.Errorf("now %d, want the database's %d", got, want)
+		}
+	})
+}

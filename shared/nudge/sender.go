@@ -1,0 +1,173 @@
+package nudge
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/prefer"
+)
+
+// The pace of a sender. Slots that are nudged while it rests are sent once afterwards, so a busy slot costs one
+// datagram a rest; a rest grows with what was sent, so a process sends at most 5,000 a second.
+const (
+	rest    = time.Millisecond
+	perSend = 200 * time.Microsecond
+
+	maxPending = 4096 // slots; those beyond are polled for
+)
+
+// How old a list of workers may be: one that is fresh is used, one that is stale is used once more while it is read
+// anew, one that is old is read anew first, since a worker in it is likely to be gone.
+const (
+	freshFor = 2 * time.Second
+	staleFor = 10 * time.Second
+	askLimit = time.Second
+)
+
+// Sender nudges the workers that prefer slots. Run must be running for nudges to be sent.
+type Sender struct {
+	workers func(context.Context) ([]job.Worker, error)
+
+	mu      sync.Mutex
+	pending map[job.Slot]string // to its queue's name
+	wake    chan struct{}
+
+	listMu sync.Mutex
+	list   []job.Worker
+	routes map[job.WorkerID]netip.AddrPort
+	readAt time.Time
+	asking chan struct{} // closed when the list that is being asked for has come; nil = nobody asks
+}
+
+// NewSender makes a sender that learns of workers by asking workers, and only while there is something to send: an
+// idle process asks nothing. A failing workers means that nobody is nudged.
+func NewSender(workers func(context.Context) ([]job.Worker, error)) *Sender {
+	return &Sender{workers: workers, pending: map[job.Slot]string{}, wake: make(chan struct{}, 1)}
+}
+
+// Nudge asks for the slot of the named queue to be nudged. It never blocks.
+func (s *Sender) Nudge(queue string, slot job.Slot) {
+	s.mu.Lock()
+	if len(s.pending) < maxPending {
+		s.pending[slot] = queue
+	}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends nudges until ctx ends, then returns nil.
+func (s *Sender) Run(ctx context.Context) error {
+	packets, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", ":0")
+	if err != nil {
+		return fmt.Errorf("open a socket for nudges: %w", err)
+	}
+	conn := packets.(*net.UDPConn)
+	defer conn.Close()
+	var asks sync.WaitGroup
+	defer asks.Wait()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		}
+		sent := s.round(ctx, conn, &asks)
+		pause.Reset(rest + time.Duration(sent)*perSend)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pause.C:
+		}
+	}
+}
+
+// round sends what is pending and returns the number of datagrams.
+func (s *Sender) round(ctx context.Context, conn *net.UDPConn, asks *sync.WaitGroup) (sent int) {
+	list, routes := s.known(ctx, asks)
+	s.mu.Lock()
+	pending := s.pending
+	s.pending = make(map[job.Slot]string, len(pending))
+	s.mu.Unlock()
+	for slot, queue := range pending {
+		w, ok := prefer.Worker(queue, slot, list)
+		if !ok || !routes[w].IsValid() {
+			continue
+		}
+		b := encode(slot)
+		// An error says that this nudge is lost, which nudges may be.
+		_, _ = conn.WriteToUDPAddrPort(b[:], routes[w])
+		sent++
+	}
+	return sent
+}
+
+// known returns the list of workers, asking for a newer one as its age says.
+func (s *Sender) known(ctx context.Context, asks *sync.WaitGroup) ([]job.Worker, map[job.WorkerID]netip.AddrPort) {
+	s.listMu.Lock()
+	age := time.Since(s.readAt)
+	if age > freshFor && s.asking == nil {
+		s.asking = make(chan struct{})
+		asks.Go(func() { s.ask(ctx) })
+	}
+	asking := s.asking
+	s.listMu.Unlock()
+	if age > staleFor && asking != nil {
+		select {
+		case <-asking:
+		case <-ctx.Done():
+		}
+	}
+	s.listMu.Lock()
+	defer s.listMu.Unlock()
+	return s.list, s.routes
+}
+
+func (s *Sender) ask(ctx context.Context) {
+	limit, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	list, err := s.workers(limit)
+	routes := map[job.WorkerID]netip.AddrPort{}
+	for _, w := range list {
+		if r := resolve(limit, w.Nudge); r.IsValid() {
+			routes[w.ID] = r
+		}
+	}
+	s.listMu.Lock()
+	defer s.listMu.Unlock()
+	if err == nil {
+		s.list, s.routes = list, routes
+	}
+	s.readAt = time.Now() // after a failure too: a database in trouble is not asked more often
+	close(s.asking)
+	s.asking = nil
+}
+
+// resolve finds the address of a worker; names are looked up here, away from the sending.
+func resolve(ctx context.Context, address string) netip.AddrPort {
+	if literal, err := netip.ParseAddrPort(address); err == nil {
+		return literal
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(found) == 0 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(found[0], uint16(port))
+}

@@ -1,0 +1,17 @@
+package service
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// DatabaseMetrics registers slotq_db_seconds{operation} and slotq_db_retries_total{reason} and returns the functions
+// that feed them: how long an operation took, in seconds, and why one was tried again.
+func DatabaseMetrics(reg prometheus.Registerer) (done func(operation string, seconds float64), retried func(reason string)) {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "slotq_db_seconds", Help: "Time of a database operation with all its retries.", Buckets: DurationBuckets(),
+	}, []string{"operation"})
+	retries := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "slotq_db_retries_total", Help: "Database transactions tried again, by reason.",
+	}, []string{"reason"})
+	reg.MustRegister(seconds, retries)
+	return func(operation string, s float64) { seconds.WithLabelValues(operation).Observe(s) },
+		func(reason string) { retries.WithLabelValues(reason).Inc() }
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/slotq/slotq/shared/store/dbserver"
+)
+
+// provide makes sure that the servers are installed.
+func provide(ctx context.Context, kinds []kind, environ []string, stderr io.Writer) error {
+	missing := lacking(kinds)
+	if missing == nil {
+		return nil
+	}
+	byHand := "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + strings.Join(dbserver.Packages, " ")
+	if value(environ, "CI") != "true" && value(environ, "SLOTQ_TEST_INSTALL") != "1" {
+		return fmt.Errorf("%w\nThis installs them on Debian and its kin (or set SLOTQ_TEST_INSTALL=1):\n  %s", missing, byHand)
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%w\nOnly root can install them:\n  %s", missing, byHand)
+	}
+	if err := install(ctx, environ, stderr); err != nil {
+		return fmt.Errorf("%w; installing them failed: %w", missing, err)
+	}
+	return lacking(kinds)
+}
+
+func lacking(kinds []kind) error {
+	var errs []error
+	for _, k := range kinds {
+		if _, err := k.find(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// noCluster keeps PostgreSQL's package from making and starting a server of the machine's own, which nobody asked for.
+const (
+	noCluster     = "create_main_cluster = false\n"
+	noClusterFile = "/etc/postgresql-common/createcluster.d/slotq.conf"
+)
+
+// install installs the servers; its output goes to stderr, where it does not mix with the command's.
+func install(ctx context.Context, environ []string, stderr io.Writer) error {
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("there is no apt-get: install MariaDB and PostgreSQL as this system does")
+	}
+	if err := os.MkdirAll(filepath.Dir(noClusterFile), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(noClusterFile, []byte(noCluster), 0o644); err != nil {
+		return err
+	}
+	// Only for this installation: what the machine's owner installs later is the owner's.
+	defer os.Remove(noClusterFile)
+	for _, args := range [][]string{
+		{"update"},
+		append([]string{"install", "-y", "--no-install-recommends"}, dbserver.Packages...),
+	} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
+		cmd.Env = append(environ, "DEBIAN_FRONTEND=noninteractive")
+		cmd.Stdout, cmd.Stderr = stderr, stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("apt-get %s: %w", args[0], err)
+		}
+	}
+	return nil
+}

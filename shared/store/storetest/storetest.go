@@ -1,0 +1,106 @@
+// Package storetest is the conformance suite: one named test for each promise of the store contract, and a state
+// machine that tries them all in random order. Every engine runs it on a real database from a test of its own. It knows
+// the contract and the names of the tables, never how a store keeps its word; what an engine alone can promise
+// (connection strings, error codes) is left to the engine's own tests.
+//
+// Times are arguments, never the wall clock: a test moves its own clock, so that an hour costs nothing and a database
+// whose clock jumps is a test like any other.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/slotq/slotq/shared/store"
+)
+
+// Engine is a kind of database under test.
+type Engine struct {
+	// Fresh returns the URL of an empty database of its own, gone when the test ends.
+	Fresh func(t testing.TB) string
+	// Open opens a handle; nil = store.Open. Any number may be open on one database.
+	Open func(ctx context.Context, url string) (store.Store, error)
+}
+
+// Test is one promise, or one sentence of the contract, in action.
+type Test struct {
+	Name    string
+	Promise int // of the design; 0 = a sentence of the contract alone
+	run     func(*fixture)
+}
+
+// Group is the tests of one noun.
+type Group struct {
+	Name  string
+	Tests []Test
+}
+
+// Groups is the suite in the order in which it runs.
+func Groups() []Group {
+	return []Group{
+		{"enqueue", enqueueTests}, {"payload", payloadTests}, {"idempotency", idempotencyTests}, {"unique", uniqueTests},
+		{"claim", claimTests}, {"scan", scanTests}, {"finish", finishTests}, {"rescue", rescueTests}, {"cancel", cancelTests},
+		{"keys", keysTests}, {"queues", queuesTests}, {"pause", pauseTests}, {"purge", purgeTests}, {"resize", resizeTests},
+		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests},
+		{"turns", turnsTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},
+		{"schema", schemaTests}, {"load", loadTests},
+	}
+}
+
+// Run runs the suite and the model. The tests share one database, emptied before each: a database of its own for each
+// of them would take most of the time.
+func Run(t *testing.T, e Engine) {
+	if e.Open == nil {
+		e.Open = func(ctx context.Context, url string) (store.Store, error) {
+			return store.Open(ctx, url, store.Options{})
+		}
+	}
+	db := newDatabase(t, e)
+	names := map[string]bool{}
+	for _, g := range Groups() {
+		t.Run(g.Name, func(t *testing.T) {
+			for _, c := range g.Tests {
+				if names[g.Name+c.Name] {
+					t.Fatalf("two tests are named %q", c.Name)
+				}
+				names[g.Name+c.Name] = true
+				t.Run(c.Name, func(t *testing.T) { c.run(newFixture(t, db)) })
+			}
+		})
+	}
+	t.Run("model", func(t *testing.T) { runModel(t, db) })
+}
+
+// Main runs the tests of an engine's package and looks for goroutines left behind.
+func Main(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// database/sql and pgx close some of their goroutines a moment after Close has returned.
+		goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"),
+		goleak.IgnoreTopFunction("github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck"))
+}
+
+// testLimit is the longest that one test may take: a test that waits for ever says so by name.
+const testLimit = 90 * time.Second
+
+// newFixture opens a handle on an emptied database.
+func newFixture(t *testing.T, db *database) *fixture {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), testLimit)
+	t.Cleanup(cancel)
+	db.empty(t)
+	f := &fixture{T: t, ctx: ctx, db: db, now: T0}
+	f.store = f.again()
+	return f
+}
+
+// RunName is the pattern for `go test -run` that chooses one test of the suite.
+func RunName(top, group string, c Test) string {
+	name := strings.ReplaceAll(c.Name, " ", "_")
+	return fmt.Sprintf("^%s$/^%s$/^%s$", top, group, regexp.QuoteMeta(name))
+}
