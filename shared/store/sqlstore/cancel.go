@@ -55,10 +55,8 @@ func endWaiting(ctx context.Context, tx Tx, j *job.Job, e ending, now job.Time) 
 
 // leave frees what a job that is gone from jobs has held.
 func leave(ctx context.Context, tx Tx, j *job.Job) error {
-	if j.UniqueKey != "" {
-		if err := freeUnique(ctx, tx, []*job.Job{j}); err != nil {
-			return err
-		}
+	if err := free(ctx, tx, []*job.Job{j}); err != nil {
+		return err
 	}
 	return leaveKeys(ctx, tx, []*job.Job{j})
 }

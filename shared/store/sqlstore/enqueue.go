@@ -19,7 +19,7 @@ func (s *Store) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]jo
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	out, err := s.enqueue(ctx, jobs, false)
+	out, err := s.enqueue(ctx, jobs, atomic, false)
 	if err == nil || !isData(err) {
 		return out, err
 	}
@@ -39,7 +39,7 @@ func isData(err error) bool { return errors.As(err, &errData{}) }
 // split enqueues each half on its own; with trial nothing is committed, it only finds the bad rows.
 func (s *Store) split(ctx context.Context, jobs []*job.Job, out []job.Enqueued, trial bool) error {
 	if len(jobs) == 1 {
-		res, err := s.enqueue(ctx, jobs, trial)
+		res, err := s.enqueue(ctx, jobs, false, trial)
 		switch {
 		case isData(err):
 			out[0] = job.Enqueued{ID: jobs[0].ID, Err: job.Invalid{{Pointer: "", Detail: "the database refuses a value of this job"}}}
@@ -55,7 +55,7 @@ func (s *Store) split(ctx context.Context, jobs []*job.Job, out []job.Enqueued, 
 		jobs []*job.Job
 		out  []job.Enqueued
 	}{{jobs[:half], out[:half]}, {jobs[half:], out[half:]}} {
-		res, err := s.enqueue(ctx, part.jobs, trial)
+		res, err := s.enqueue(ctx, part.jobs, false, trial)
 		if isData(err) {
 			err = s.split(ctx, part.jobs, part.out, trial)
 		} else {
@@ -79,7 +79,7 @@ type insertion struct {
 
 // enqueue stores the jobs in one transaction. What turns out to be a duplicate after its row or its keys were written
 // is left out and the transaction begun anew: its keys must not stay behind.
-func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, trial bool) ([]job.Enqueued, error) {
+func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool) ([]job.Enqueued, error) {
 	in := &insertion{jobs: jobs, nonce: rand.Int64()}
 	known := make([]bool, len(jobs))
 	answers := make([]job.Enqueued, len(jobs))
@@ -99,12 +99,16 @@ func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, trial bool) ([]job
 			}
 			return errMoved
 		}
-		if err == nil && trial {
+		if err == nil && (trial || atomic && refused(in.out)) {
 			return errNothing
 		}
 		return err
 	})
 	return in.out, err
+}
+
+func refused(out []job.Enqueued) bool {
+	return slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Err != nil })
 }
 
 // errDuplicate ends a try: some id is there already.
@@ -200,10 +204,8 @@ func (s *Store) knownIDs(ctx context.Context, in *insertion, done []bool, out []
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := in.markDuplicates(ctx, s.db, ids, done, out); err != nil {
-		return s.fail("enqueue", s.db.Class(err), err)
-	}
-	return nil
+	err := in.markDuplicates(ctx, s.db, ids, done, out)
+	return s.fail("enqueue", s.db.Class(err), err)
 }
 
 // duplicates finds out which jobs of a failed try are there already.

@@ -107,7 +107,7 @@ func end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []i
 		}
 	}
 	var details [][]any
-	var uniques []*job.Job
+	var ended []*job.Job
 	for _, i := range which {
 		o := outcomes[i]
 		if mine != nil && !mine[o.Job.ID] {
@@ -115,9 +115,7 @@ func end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []i
 			continue
 		}
 		verdicts[i] = job.Committed
-		if o.Job.UniqueKey != "" {
-			uniques = append(uniques, o.Job)
-		}
+		ended = append(ended, o.Job)
 		if len(o.Output) > 0 || len(o.Errors) > 0 {
 			errs, err := encodeErrors(either(o.Errors, o.Job.Errors))
 			if err != nil {
@@ -131,7 +129,7 @@ func end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []i
 			return err
 		}
 	}
-	return freeUnique(ctx, tx, uniques)
+	return free(ctx, tx, ended)
 }
 
 func either(a, b []job.RunError) []job.RunError {
@@ -183,17 +181,29 @@ func archived(ctx context.Context, tx Tx, held []job.Held) (map[job.ID]bool, err
 	return mine, err
 }
 
-// freeUnique frees the unique keys of jobs that have ended, by whatever path: it is the one place that does.
-func freeUnique(ctx context.Context, tx Tx, jobs []*job.Job) error {
-	if len(jobs) == 0 {
-		return nil
+// free frees the unique keys of jobs that have ended, by whatever path, and takes them off the list of expiries: it is
+// the one place that does.
+func free(ctx context.Context, tx Tx, jobs []*job.Job) error {
+	var unique, expiries [][]any
+	for _, j := range jobs {
+		if j.UniqueKey != "" {
+			unique = append(unique, []any{j.QueueID, j.UniqueKey, j.ID})
+		}
+		if j.ExpiresAt != 0 {
+			expiries = append(expiries, []any{j.ExpiresAt, j.ID})
+		}
 	}
-	args := make([][]any, len(jobs))
-	for i, j := range jobs {
-		args[i] = []any{j.QueueID, j.UniqueKey, j.ID}
+	if len(unique) > 0 {
+		if _, err := tx.ExecMany(ctx, "DELETE FROM slotq_unique_keys WHERE queue_id = ? AND unique_key = ? AND id = ?", unique); err != nil {
+			return err
+		}
 	}
-	_, err := tx.ExecMany(ctx, "DELETE FROM slotq_unique_keys WHERE queue_id = ? AND unique_key = ? AND id = ?", args)
-	return err
+	if len(expiries) > 0 {
+		if _, err := tx.ExecMany(ctx, "DELETE FROM slotq_expiries WHERE expires_at = ? AND id = ?", expiries); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putBack makes jobs wait for their next run, unless somebody asked to cancel them.

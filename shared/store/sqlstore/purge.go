@@ -9,8 +9,8 @@ import (
 
 func isNotFound(err error) bool { return errors.Is(err, job.ErrNotFound) }
 
-// purgeScan is how many rows one Purge reads for each job it may cancel: running jobs are passed over.
-const purgeScan = 4
+// purgeScan is how many rows one Purge reads to find jobs that wait and were there before.
+const purgeScan = 20_000
 
 // Purge implements store.Queues.
 func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit int, now job.Time) (n int, more bool, err error) {
@@ -20,11 +20,12 @@ func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit i
 	}
 	var waiting []*job.Job
 	seen := 0
-	err = s.read(ctx, "purge", "SELECT j.id, j.slot, j.token, j.created_at, j.unique_key, j.concurrency_key FROM slotq_jobs j WHERE j.queue_id = ? AND j.token = ? AND j.created_at <= ? LIMIT ?",
-		[]any{q.ID, zeroToken, before, purgeScan * limit}, func(r Rows) error {
+	err = s.read(ctx, "purge", `SELECT id, slot, token, created_at, expires_at, unique_key, concurrency_key FROM
+		(SELECT id, slot, token, created_at, expires_at, unique_key, concurrency_key FROM slotq_jobs WHERE queue_id = ? LIMIT ?) t
+		WHERE token = ? AND created_at <= ? LIMIT ?`, []any{q.ID, purgeScan, zeroToken, before, limit + 1}, func(r Rows) error {
 			j := &job.Job{QueueID: q.ID}
 			seen++
-			err := r.Scan(&j.ID, &j.Slot, &j.Token, &j.CreatedAt, &j.UniqueKey, &j.ConcurrencyKey)
+			err := r.Scan(&j.ID, &j.Slot, &j.Token, &j.CreatedAt, &j.ExpiresAt, &j.UniqueKey, &j.ConcurrencyKey)
 			if len(waiting) < limit {
 				waiting = append(waiting, j)
 			}

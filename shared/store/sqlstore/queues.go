@@ -62,6 +62,10 @@ func queueByID(ctx context.Context, q Querier, id int32) (job.Queue, error) {
 // EnsureQueue implements store.Queues. The id is random, not counted: two callers that make one queue at once meet in
 // its unique name, and two that make different ones do not meet at all.
 func (s *Store) EnsureQueue(ctx context.Context, q job.Queue, now job.Time) (out job.Queue, err error) {
+	out, err = oneQueue(ctx, s.db, "deleted = 0 AND name = ?", q.Name)
+	if err == nil || !isNotFound(err) {
+		return out, s.fail("ensure_queue", s.db.Class(err), err)
+	}
 	err = s.write(ctx, "ensure_queue", func(ctx context.Context, tx Tx, _ bool) error {
 		shown, err := tx.Exec(ctx, "UPDATE slotq_queues SET deleted = 0 WHERE name = ? AND deleted = 1", q.Name)
 		if err != nil {

@@ -146,7 +146,7 @@ func (s *Store) retried(class Class, unknown bool) {
 }
 
 func (s *Store) fail(operation string, class Class, err error) error {
-	if known(err) {
+	if err == nil || known(err) {
 		return err
 	}
 	if class == Unavailable || class == Busy || errors.Is(err, context.DeadlineExceeded) {
