@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -27,10 +28,18 @@ var migrations embed.FS
 
 // Engine is a sqlstore.Engine on a file.
 type Engine struct {
-	writer *sql.DB // one connection: SQLite has one writer, and waiting here is cheaper than its busy polling
+	writer *sql.DB
+	turn   chan *connection // SQLite has one writer; waiting here is cheaper and fairer than its busy polling
 	reader *sql.DB
 	goose  *goose.Provider
 	words  *sqlstore.Words
+}
+
+// connection is the writer's, kept with its prepared statements: compiling a statement with hundreds of parameters
+// costs more than running it.
+type connection struct {
+	conn  *sql.Conn
+	stmts sqlstore.Statements
 }
 
 // Open opens sqlite:PATH, making the file, readable by its owner alone, when it is not there.
@@ -50,7 +59,7 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 		return nil, err
 	}
 	dsn := (&url.URL{Scheme: "file", Path: abs}).String() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
-	e := &Engine{words: &sqlstore.Words{
+	e := &Engine{turn: make(chan *connection, 1), words: &sqlstore.Words{
 		DeleteJ: "DELETE FROM slotq_jobs AS j", DeleteC: "DELETE FROM slotq_claims AS c", Join: "CROSS JOIN", Now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)", Greatest: "MAX(", Values: "VALUES ", Pad: true,
 	}}
 	if e.writer, err = sql.Open("sqlite", dsn); err != nil {
@@ -59,7 +68,8 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 	if e.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
 		return nil, err
 	}
-	e.writer.SetMaxOpenConns(1)
+	e.turn <- &connection{}
+	e.writer.SetMaxOpenConns(2) // the writer's and the migrations'
 	e.reader.SetMaxOpenConns(max(min(connections-1, 8), 1))
 	e.reader.SetMaxIdleConns(8)
 	if err := e.writer.PingContext(ctx); err != nil {
@@ -82,7 +92,28 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 // Begin implements sqlstore.Engine. IMMEDIATE takes the writer's lock at once: a transaction that begins as a reader
 // and then writes fails without waiting (SQLITE_BUSY_SNAPSHOT).
 func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
-	return sqlstore.BeginConn(ctx, e.writer, "BEGIN IMMEDIATE", e.words, insert)
+	var c *connection
+	select {
+	case c = <-e.turn:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c.conn == nil {
+		conn, err := e.writer.Conn(ctx)
+		if err != nil {
+			e.turn <- c
+			return nil, err
+		}
+		c = &connection{conn, sqlstore.Statements{}}
+	}
+	return sqlstore.BeginOn(ctx, c.conn, "BEGIN IMMEDIATE", e.words, insert, c.stmts, func(broken bool) {
+		if broken {
+			_ = c.conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool close it
+			_ = c.conn.Close()
+			c = &connection{}
+		}
+		e.turn <- c
+	})
 }
 
 // Query implements sqlstore.Engine.
@@ -132,7 +163,12 @@ func (e *Engine) Migrate(ctx context.Context) error {
 }
 
 // Close implements sqlstore.Engine.
-func (e *Engine) Close() error { return errors.Join(e.reader.Close(), e.writer.Close()) }
+func (e *Engine) Close() error {
+	if c := <-e.turn; c.conn != nil {
+		_ = c.conn.Close() // the pool closes it for good
+	}
+	return errors.Join(e.reader.Close(), e.writer.Close())
+}
 
 // insert runs one prepared statement a row: there is no round trip to save.
 func insert(ctx context.Context, c *sqlstore.Conn, table string, columns []string, rows [][]any, quiet bool) error {
@@ -140,5 +176,10 @@ func insert(ctx context.Context, c *sqlstore.Conn, table string, columns []strin
 	if quiet {
 		text += " ON CONFLICT DO NOTHING"
 	}
-	return c.Prepared(ctx, text, rows)
+	for _, row := range rows {
+		if _, err := c.Raw(ctx, text, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -110,25 +109,63 @@ func (w *Words) padded(n int) int {
 // Conn is a Tx on one connection of database/sql. Not a sql.Tx: that one cannot give COMMIT a limit of its own, and
 // its statements end with the context it began with.
 type Conn struct {
-	conn   *sql.Conn
-	words  *Words
-	insert func(ctx context.Context, c *Conn, table string, columns []string, rows [][]any, quiet bool) error
-	open   bool
+	conn    *sql.Conn
+	words   *Words
+	insert  Insert
+	stmts   Statements        // nil = statements are sent as text
+	release func(broken bool) // gives the connection back
+	open    bool
 }
 
-// BeginConn takes a connection and begins a transaction on it with the given statement.
-func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words,
-	insert func(ctx context.Context, c *Conn, table string, columns []string, rows [][]any, quiet bool) error) (Tx, error) {
+// Insert is an engine's way to add rows.
+type Insert func(ctx context.Context, c *Conn, table string, columns []string, rows [][]any, quiet bool) error
+
+// Statements are the prepared statements of one connection, by text.
+type Statements map[string]*sql.Stmt
+
+// maxStatements bounds a connection's prepared statements; the lists padded to powers of two need far fewer.
+const maxStatements = 300
+
+// BeginConn takes a connection of the pool and begins a transaction on it with the given statement.
+func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words, insert Insert) (Tx, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{conn: conn, words: words, insert: insert, open: true}
+	return BeginOn(ctx, conn, begin, words, insert, nil, func(broken bool) {
+		if broken {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool close it
+		}
+		_ = conn.Close() // back to the pool: its error is the next user's
+	})
+}
+
+// BeginOn begins a transaction on a connection that the engine keeps, with its prepared statements.
+func BeginOn(ctx context.Context, conn *sql.Conn, begin string, words *Words, insert Insert, stmts Statements, release func(broken bool)) (Tx, error) {
+	c := &Conn{conn: conn, words: words, insert: insert, stmts: stmts, release: release, open: true}
 	if _, err := conn.ExecContext(ctx, begin); err != nil {
-		c.drop()
+		c.close(true)
 		return nil, err
 	}
 	return c, nil
+}
+
+// prepared returns the statement of a text, preparing it the first time.
+func (c *Conn) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt := c.stmts[text]; stmt != nil {
+		return stmt, nil
+	}
+	if len(c.stmts) >= maxStatements {
+		for text, stmt := range c.stmts {
+			_ = stmt.Close() // frees memory; the connection goes on either way
+			delete(c.stmts, text)
+		}
+	}
+	stmt, err := c.conn.PrepareContext(ctx, text)
+	if err == nil {
+		c.stmts[text] = stmt
+	}
+	return stmt, err
 }
 
 // Exec implements Tx.
@@ -139,7 +176,16 @@ func (c *Conn) Exec(ctx context.Context, query string, args ...any) (int64, erro
 
 // Raw runs a statement that is in the engine's own words already.
 func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) {
-	res, err := c.conn.ExecContext(ctx, text, args...)
+	var res sql.Result
+	var err error
+	if c.stmts == nil {
+		res, err = c.conn.ExecContext(ctx, text, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = c.prepared(ctx, text); err == nil {
+			res, err = stmt.ExecContext(ctx, args...)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +195,16 @@ func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) 
 // Query implements Tx.
 func (c *Conn) Query(ctx context.Context, query string, args ...any) (Rows, error) {
 	text, args := c.words.Expand(query, args)
-	rows, err := c.conn.QueryContext(ctx, text, args...)
+	var rows *sql.Rows
+	var err error
+	if c.stmts == nil {
+		rows, err = c.conn.QueryContext(ctx, text, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = c.prepared(ctx, text); err == nil {
+			rows, err = stmt.QueryContext(ctx, args...)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -177,12 +232,8 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows 
 // Commit implements Tx.
 func (c *Conn) Commit(ctx context.Context) error {
 	_, err := c.conn.ExecContext(ctx, "COMMIT")
-	if err != nil {
-		c.drop()
-		return err
-	}
-	c.open = false
-	return c.conn.Close()
+	c.close(err != nil) // after a COMMIT that failed the transaction is in a state that nobody knows
+	return err
 }
 
 // Rollback implements Tx.
@@ -192,20 +243,14 @@ func (c *Conn) Rollback() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if _, err := c.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
-		c.drop() // closing the connection rolls back too
-		return
-	}
-	c.open = false
-	_ = c.conn.Close() // back to the pool: its error is the next user's
+	_, err := c.conn.ExecContext(ctx, "ROLLBACK")
+	c.close(err != nil) // closing the connection rolls back too
 }
 
-// drop closes the connection for good: its transaction is in a state that nobody knows.
-func (c *Conn) drop() {
+func (c *Conn) close(broken bool) {
 	if c.open {
 		c.open = false
-		_ = c.conn.Raw(func(any) error { return driver.ErrBadConn })
-		_ = c.conn.Close()
+		c.release(broken)
 	}
 }
 
@@ -222,18 +267,3 @@ func QueryDB(ctx context.Context, db *sql.DB, words *Words, query string, args [
 type sqlRows struct{ *sql.Rows }
 
 func (r sqlRows) Close() { _ = r.Rows.Close() } // its error is that of Err
-
-// Prepared prepares a statement once and runs it for each set of arguments.
-func (c *Conn) Prepared(ctx context.Context, text string, rows [][]any) (err error) {
-	stmt, err := c.conn.PrepareContext(ctx, text)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stmt.Close()) }()
-	for _, row := range rows {
-		if _, err := stmt.ExecContext(ctx, row...); err != nil {
-			return err
-		}
-	}
-	return nil
-}

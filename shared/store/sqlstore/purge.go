@@ -23,14 +23,14 @@ func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit i
 	err = s.read(ctx, "purge", `SELECT id, slot, token, created_at, expires_at, unique_key, concurrency_key FROM
 		(SELECT id, slot, token, created_at, expires_at, unique_key, concurrency_key FROM slotq_jobs WHERE queue_id = ? LIMIT ?) t
 		WHERE token = ? AND created_at <= ? LIMIT ?`, []any{q.ID, purgeScan, zeroToken, before, limit + 1}, func(r Rows) error {
-			j := &job.Job{QueueID: q.ID}
-			seen++
-			err := r.Scan(&j.ID, &j.Slot, &j.Token, &j.CreatedAt, &j.ExpiresAt, &j.UniqueKey, &j.ConcurrencyKey)
-			if len(waiting) < limit {
-				waiting = append(waiting, j)
-			}
-			return err
-		})
+		j := &job.Job{QueueID: q.ID}
+		seen++
+		err := r.Scan(&j.ID, &j.Slot, &j.Token, &j.CreatedAt, &j.ExpiresAt, &j.UniqueKey, &j.ConcurrencyKey)
+		if len(waiting) < limit {
+			waiting = append(waiting, j)
+		}
+		return err
+	})
 	if err != nil || len(waiting) == 0 {
 		return 0, false, err
 	}
