@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/store"
+)
+
+// payload is 100 bytes, as in the figures that other queues publish.
+var payload = append(append([]byte{'"'}, bytes.Repeat([]byte("x"), 98)...), '"')
+
+// fill enqueues jobs of a kind in batches of 1,000, changed by each.
+func fill(ctx context.Context, s store.Store, queue, kind string, n int, change func(*job.Spec)) (job.Queue, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return job.Queue{}, err
+	}
+	q, err := s.EnsureQueue(ctx, job.NewQueue(queue), now)
+	if err != nil {
+		return q, err
+	}
+	for n > 0 {
+		var jobs []*job.Job
+		for range min(n, 1000) {
+			spec := &job.Spec{Queue: queue, Kind: kind, Payload: payload}
+			if change != nil {
+				change(spec)
+			}
+			jobs = append(jobs, spec.Make(q, now))
+		}
+		if _, err := s.Enqueue(ctx, jobs, false); err != nil {
+			return q, err
+		}
+		n -= len(jobs)
+	}
+	return q, nil
+}
+
+// open opens and migrates a store.
+func open(ctx context.Context, url string) (store.Store, error) {
+	s, err := store.Open(ctx, url, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Migrate(ctx)
+}
