@@ -93,7 +93,6 @@ func blocked(ctx context.Context, s settings, db database, _ string) error {
 		return err
 	}
 	defer st.Close()
-	measured := s.jobs
 	fronts := []struct {
 		name, kind string
 		change     func(*job.Spec)
@@ -102,33 +101,36 @@ func blocked(ctx context.Context, s settings, db database, _ string) error {
 		{"jobs of an unserved kind", "nobody", nil},
 		{"jobs of one concurrency_key at its limit", "noop", func(spec *job.Spec) { spec.ConcurrencyKey = "one" }},
 	}
-	base := 0.0
+	rates := make([][]float64, len(fronts))
+	for round := range s.pairs {
+		for i, f := range fronts {
+			queue := fmt.Sprintf("front-%d-%d", round, i)
+			var q job.Queue
+			if f.kind != "" {
+				if q, err = fill(ctx, st, queue, f.kind, s.jobs, f.change); err != nil {
+					return err
+				}
+			}
+			if f.change != nil {
+				// One holds the key's place and never ends, so the rest of the key waits at the front all the time.
+				if err := hold(ctx, st, q); err != nil {
+					return err
+				}
+			}
+			if _, err := fill(ctx, st, queue, "noop", s.jobs, nil); err != nil {
+				return err
+			}
+			took, err := drain(ctx, st, queue, s.jobs, 1000)
+			if err != nil {
+				return fmt.Errorf("behind %s: %w", f.name, err)
+			}
+			rates[i] = append(rates[i], float64(s.jobs)/took.Seconds())
+		}
+	}
 	for i, f := range fronts {
-		queue := fmt.Sprintf("front-%d", i)
-		var q job.Queue
-		if f.kind != "" {
-			if q, err = fill(ctx, st, queue, f.kind, s.jobs, f.change); err != nil {
-				return err
-			}
-		}
-		if f.change != nil {
-			// One holds the key's place and never ends, so the rest of the key waits at the front all the time.
-			if err := hold(ctx, st, q); err != nil {
-				return err
-			}
-		}
-		if _, err := fill(ctx, st, queue, "noop", measured, nil); err != nil {
-			return err
-		}
-		took, err := drain(ctx, st, queue, measured, 1000)
-		if err != nil {
-			return fmt.Errorf("behind %s: %w", f.name, err)
-		}
-		rate := float64(measured) / took.Seconds()
-		if i == 0 {
-			base = rate
-		}
-		row(db, fmt.Sprintf("claim rate, in front: %s", f.name), "%7.0f jobs/s  %.2f of nothing in front", rate, rate/base)
+		r := rates[i]
+		row(db, fmt.Sprintf("claim rate, in front: %s", f.name), "%7.0f jobs/s  (%.0f to %.0f)  %.2f of nothing in front",
+			median(r), slices.Min(r), slices.Max(r), median(r)/median(rates[0]))
 	}
 	return nil
 }

@@ -56,6 +56,12 @@ func open(ctx context.Context, rawURL string, connections int) (*Engine, error) 
 		"statement_timeout":                   "8000",
 		"TimeZone":                            "UTC",
 		"application_name":                    "slotq",
+		// Every statement is a walk of a bounded length through an index. Without statistics, or with a LIMIT inside, the
+		// planner would rather read all of a table or all matches before the limit cuts them.
+		"enable_seqscan":    "off",
+		"enable_bitmapscan": "off",
+		"enable_hashjoin":   "off",
+		"enable_mergejoin":  "off",
 	} {
 		cfg.ConnConfig.RuntimeParams[name] = v
 	}

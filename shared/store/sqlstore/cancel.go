@@ -37,7 +37,12 @@ func (s *Store) Cancel(ctx context.Context, id job.ID, now job.Time) (*job.Job, 
 	if err != nil {
 		return nil, err
 	}
-	return s.get(ctx, id, now)
+	got, err := s.get(ctx, id, now)
+	if errors.Is(err, job.ErrNotFound) { // its queue keeps no history: the answer is the last that is seen of it
+		j.State, j.Reason, j.FinishedAt = job.Cancelled, job.ReasonCancelled, now
+		return j, nil
+	}
+	return got, err
 }
 
 // endWaiting moves a job that nobody holds to history; false = it is held or gone. j says which keys it has, which

@@ -185,8 +185,15 @@ func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Jo
 	return nil
 }
 
-// mark remembers that everything up to j was passed over.
+// mark remembers that everything up to j was passed over. With lifo the head is read anew each time; that must not move
+// the mark back.
 func (c *candidates) mark(priority int, j *job.Job) {
+	if c.request.LIFO {
+		r, i, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now)
+		if ok && (r < j.RunAt || r == j.RunAt && i.Compare(j.ID) < 0) {
+			return
+		}
+	}
 	c.request.Marks.Set(c.request.Slot, priority, j.RunAt, j.ID, c.request.Now)
 }
 
@@ -202,6 +209,7 @@ func (c *candidates) mayTake(j *job.Job) bool {
 func (c *candidates) consider(ctx context.Context, tx Tx, j *job.Job) (bool, error) {
 	if j.ExpiresAt != 0 && j.ExpiresAt <= c.request.Now {
 		c.expired = append(c.expired, j)
+		c.more = true // it took the place of one that may start
 		return true, nil
 	}
 	if !c.mayTake(j) {

@@ -83,6 +83,7 @@ func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool
 	in := &insertion{jobs: jobs, nonce: rand.Int64()}
 	known := make([]bool, len(jobs))
 	answers := make([]job.Enqueued, len(jobs))
+	twins := in.twins(known, answers)
 	if err := s.knownIDs(ctx, in, known, answers); err != nil {
 		return nil, err
 	}
@@ -104,7 +105,34 @@ func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool
 		}
 		return err
 	})
+	for i, first := range twins {
+		if in.out != nil && (in.out[first].By != "" || in.out[first].Err != nil) {
+			in.out[i] = in.out[first]
+		}
+	}
 	return in.out, err
+}
+
+// twins answers jobs whose id another job of this very call has: two requests that share an insert. It returns for each
+// the one that came first.
+func (in *insertion) twins(done []bool, out []job.Enqueued) map[int]int {
+	var twins map[int]int
+	seen := make(map[job.ID]int, len(in.jobs))
+	for i, j := range in.jobs {
+		first, ok := seen[j.ID]
+		if !ok {
+			seen[j.ID] = i
+			continue
+		}
+		if twins == nil {
+			twins = map[int]int{}
+		}
+		twins[i], done[i], out[i] = first, true, job.Enqueued{ID: j.ID, By: job.ByID}
+		if !bytes.Equal(j.Digest, in.jobs[first].Digest) {
+			out[i] = job.Enqueued{ID: j.ID, Err: job.ErrMismatch}
+		}
+	}
+	return twins
 }
 
 func refused(out []job.Enqueued) bool {
@@ -173,18 +201,28 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 	return err
 }
 
+// lookupIDs is the most ids of one look into history: with many, planners find it cheaper to walk through all of a
+// state (PostgreSQL) or to make a join of the list (MariaDB, from 1,000 on).
+const lookupIDs = 250
+
 // lookup reports where ids stand: in jobs, mine = inserted by this call, or in history.
 func (in *insertion) lookup(ctx context.Context, q Querier, ids []job.ID, fn func(id job.ID, mine bool, digest []byte)) error {
-	rows, err := q.Query(ctx, `SELECT id, nonce, digest FROM slotq_jobs j {by id} WHERE id IN (??)
-		UNION ALL SELECT id, 0, digest FROM slotq_history h {by key} WHERE state IN (5, 6, 7) AND id IN (??)`, ids, ids)
-	return each(rows, err, func(r Rows) error {
-		var id job.ID
-		var nonce int64
-		var digest []byte
-		err := r.Scan(&id, &nonce, &digest)
-		fn(id, nonce == in.nonce, digest)
-		return err
-	})
+	for part := range slices.Chunk(ids, lookupIDs) {
+		rows, err := q.Query(ctx, `SELECT id, nonce, digest FROM slotq_jobs j {by id} WHERE id IN (??)
+			UNION ALL SELECT id, 0, digest FROM slotq_history h {by key} WHERE state IN (5, 6, 7) AND id IN (??)`, part, part)
+		err = each(rows, err, func(r Rows) error {
+			var id job.ID
+			var nonce int64
+			var digest []byte
+			err := r.Scan(&id, &nonce, &digest)
+			fn(id, nonce == in.nonce, digest)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Querier is what a transaction and an engine have in common.
@@ -222,8 +260,8 @@ func (s *Store) duplicates(ctx context.Context, tx Tx, in *insertion, done []boo
 
 func (in *insertion) markDuplicates(ctx context.Context, q Querier, ids []job.ID, done []bool, out []job.Enqueued) error {
 	index := make(map[job.ID]int, len(in.jobs))
-	for i, j := range in.jobs {
-		index[j.ID] = i
+	for i, j := range slices.Backward(in.jobs) {
+		index[j.ID] = i // the first of twins
 	}
 	return in.lookup(ctx, q, ids, func(id job.ID, mine bool, digest []byte) {
 		i := index[id]

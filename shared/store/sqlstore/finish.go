@@ -10,11 +10,13 @@ import (
 // outcome cannot hold back its neighbours.
 func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outcome, done []job.Token, now job.Time) ([]job.Verdict, error) {
 	var verdicts []job.Verdict
-	err := s.write(ctx, "finish", func(ctx context.Context, tx Tx, _ bool) (err error) {
+	var c care
+	err := s.write(ctx, "finish", func(ctx context.Context, tx Tx, again bool) (err error) {
+		c.again = again
 		if err := fence(ctx, tx, keySlots(jobsOf(outcomes))); err != nil {
 			return err
 		}
-		if verdicts, err = apply(ctx, tx, outcomes, now); err != nil || len(done) == 0 {
+		if verdicts, err = c.apply(ctx, tx, outcomes, now); err != nil || len(done) == 0 {
 			return err
 		}
 		_, err = tx.Exec(ctx, "{delete c} WHERE c.worker_id = ? AND c.token IN (??)", w, done)
@@ -46,8 +48,14 @@ type ending struct {
 	reason string
 }
 
+// care is what the tries of one operation remember of each other.
+type care struct {
+	again bool // an earlier COMMIT had an unknown outcome: a token in history may be this operation's own
+	apart bool // some tokens of a statement were gone: one statement each tells whose
+}
+
 // apply writes outcomes, each where its token still stands. The fences of concurrency keys are held.
-func apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job.Time) ([]job.Verdict, error) {
+func (c *care) apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job.Time) ([]job.Verdict, error) {
 	verdicts := make([]job.Verdict, len(outcomes))
 	ends := map[ending][]int{}
 	var order []ending // maps have none, and a fixed order of locks is worth having
@@ -67,7 +75,7 @@ func apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job.Time) ([]
 		}
 	}
 	for _, e := range order {
-		if err := end(ctx, tx, e, outcomes, ends[e], verdicts, now); err != nil {
+		if err := c.end(ctx, tx, e, outcomes, ends[e], verdicts, now); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +85,7 @@ func apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job.Time) ([]
 	if err := giveBack(ctx, tx, outcomes, release, verdicts); err != nil {
 		return nil, err
 	}
-	if err := endCancelled(ctx, tx, outcomes, verdicts, now); err != nil {
+	if err := c.endCancelled(ctx, tx, outcomes, verdicts, now); err != nil {
 		return nil, err
 	}
 	var left []*job.Job
@@ -89,28 +97,22 @@ func apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job.Time) ([]
 	return verdicts, leaveKeys(ctx, tx, left)
 }
 
-// end moves jobs to history; payloads never travel. A job whose token has gone is lost, unless an earlier try of this
-// very transaction has moved it: then its token stands in history.
-func end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []int, verdicts []job.Verdict, now job.Time) error {
+// end moves jobs to history; payloads never travel. A job whose token has gone is lost: that the token stands in history
+// says only that one outcome of that run was committed, which may have been another one.
+func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []int, verdicts []job.Verdict, now job.Time) error {
 	held := make([]job.Held, len(which))
 	for k, i := range which {
 		held[k] = job.Held{ID: outcomes[i].Job.ID, Token: outcomes[i].Job.Token}
 	}
-	n, err := archive(ctx, tx, held, e, now)
+	mine, err := c.take(ctx, tx, held, e, now)
 	if err != nil {
 		return err
 	}
-	var mine map[job.ID]bool
-	if n != len(held) {
-		if mine, err = archived(ctx, tx, held); err != nil {
-			return err
-		}
-	}
 	var details [][]any
 	var ended []*job.Job
-	for _, i := range which {
+	for k, i := range which {
 		o := outcomes[i]
-		if mine != nil && !mine[o.Job.ID] {
+		if !mine[k] {
 			verdicts[i] = job.Lost
 			continue
 		}
@@ -121,15 +123,52 @@ func end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []i
 			if err != nil {
 				return err
 			}
-			details = append(details, []any{blob(o.Output), errs, e.state, o.Job.ID, o.Job.Token})
+			crashes := o.Job.Crashes
+			if e.reason == job.ReasonMaxCrashes {
+				crashes++ // the one that was too many
+			}
+			details = append(details, []any{blob(o.Output), errs, crashes, e.state, o.Job.ID, o.Job.Token})
 		}
 	}
 	if len(details) > 0 {
-		if _, err := tx.ExecMany(ctx, "UPDATE slotq_history SET output = ?, errors = ? WHERE state = ? AND id = ? AND token = ? AND stub = 0", details); err != nil {
+		if _, err := tx.ExecMany(ctx, "UPDATE slotq_history SET output = ?, errors = ?, crashes = ? WHERE state = ? AND id = ? AND token = ? AND stub = 0", details); err != nil {
 			return err
 		}
 	}
 	return free(ctx, tx, ended)
+}
+
+// take archives the held jobs and says for each whether this operation did it. When only some could be moved, nothing
+// tells which, so the transaction begins again and moves them one by one.
+func (c *care) take(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time) ([]bool, error) {
+	mine := make([]bool, len(held))
+	moved := 0
+	step := len(held)
+	if c.apart {
+		step = 1
+	}
+	for from := 0; from < len(held); from += step {
+		n, err := archive(ctx, tx, held[from:from+step], e, now)
+		if err != nil {
+			return nil, err
+		}
+		if n != 0 && n != step {
+			c.apart = true
+			return nil, errMoved
+		}
+		for k := range step {
+			mine[from+k] = n != 0
+		}
+		moved += n
+	}
+	if moved == len(held) || !c.again {
+		return mine, nil
+	}
+	before, err := archived(ctx, tx, held)
+	for k, h := range held {
+		mine[k] = mine[k] || before[h.ID]
+	}
+	return mine, err
 }
 
 func either(a, b []job.RunError) []job.RunError {
@@ -277,7 +316,7 @@ func giveBack(ctx context.Context, tx Tx, outcomes []job.Outcome, which []int, v
 
 // endCancelled ends, in the same transaction, those that were not put back because somebody asked to cancel them; the
 // rest is lost.
-func endCancelled(ctx context.Context, tx Tx, outcomes []job.Outcome, verdicts []job.Verdict, now job.Time) error {
+func (c *care) endCancelled(ctx context.Context, tx Tx, outcomes []job.Outcome, verdicts []job.Verdict, now job.Time) error {
 	var rest []int
 	for i := range outcomes {
 		if verdicts[i] == 0 {
@@ -287,7 +326,7 @@ func endCancelled(ctx context.Context, tx Tx, outcomes []job.Outcome, verdicts [
 	if len(rest) == 0 {
 		return nil
 	}
-	if err := end(ctx, tx, ending{job.Cancelled, job.ReasonCancelled}, outcomes, rest, verdicts, now); err != nil {
+	if err := c.end(ctx, tx, ending{job.Cancelled, job.ReasonCancelled}, outcomes, rest, verdicts, now); err != nil {
 		return err
 	}
 	for _, i := range rest {

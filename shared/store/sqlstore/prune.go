@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -38,11 +39,13 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 	err = s.write(ctx, "prune", func(ctx context.Context, tx Tx, _ bool) error {
 		pruned = 0
 		for state, ids := range byState {
-			n, err := tx.Exec(ctx, "DELETE FROM slotq_history WHERE state = ? AND id IN (??) AND remove_at <= ?", state, ids, now)
-			if err != nil {
-				return err
+			for part := range slices.Chunk(ids, lookupIDs) {
+				n, err := tx.Exec(ctx, "DELETE FROM slotq_history WHERE state = ? AND id IN (??) AND remove_at <= ?", state, part, now)
+				if err != nil {
+					return err
+				}
+				pruned += int(n)
 			}
-			pruned += int(n)
 		}
 		if len(keys) > 0 {
 			// A key whose job was retried since is needed still.

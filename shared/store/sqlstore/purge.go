@@ -34,8 +34,9 @@ func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit i
 	if err != nil || len(waiting) == 0 {
 		return 0, false, err
 	}
-	err = s.write(ctx, "purge", func(ctx context.Context, tx Tx, _ bool) error {
-		n = 0
+	var c care
+	err = s.write(ctx, "purge", func(ctx context.Context, tx Tx, again bool) error {
+		n, c.again = 0, again
 		if err := fence(ctx, tx, keySlots(waiting)); err != nil {
 			return err
 		}
@@ -43,7 +44,7 @@ func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit i
 		for _, j := range waiting {
 			outcomes = append(outcomes, job.Outcome{Job: j, Action: job.Cancel, Reason: job.ReasonPurged})
 		}
-		verdicts, err := apply(ctx, tx, outcomes, now)
+		verdicts, err := c.apply(ctx, tx, outcomes, now)
 		for _, v := range verdicts {
 			if v == job.Committed {
 				n++

@@ -23,6 +23,15 @@ func New(db, beats Engine) *Store { return &Store{db: db, beats: beats} }
 // Observe sets who is told of operations and retries; call it before use.
 func (s *Store) Observe(o Observer) { s.watch = o }
 
+// Wrap puts something between the protocol and its engine, for tests that look at every statement; call it before use.
+func (s *Store) Wrap(wrap func(Engine) Engine) {
+	db, beats := s.db, s.beats
+	s.db = wrap(db)
+	if s.beats = s.db; beats != db {
+		s.beats = wrap(beats)
+	}
+}
+
 // Limits of one operation. A caller's context may end it sooner, never in the middle of a COMMIT.
 const (
 	operationLimit = 10 * time.Second // with all its retries

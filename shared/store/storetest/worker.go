@@ -76,12 +76,18 @@ func (w *worker) take(r job.ClaimRequest) (job.Claimed, error) {
 	return c, nil
 }
 
-// claim takes up to most jobs of slot 1.
+// claim takes up to most jobs of slot 1; like a worker it tries again when a claim brought nothing and says that there
+// is more.
 func (w *worker) claim(q job.Queue, most int, set ...func(*job.ClaimRequest)) []*job.Job {
 	w.f.Helper()
-	c, err := w.take(w.request(q, 1, most, w.f.now, set...))
-	w.f.ok(err)
-	return c.Jobs
+	for range 10 {
+		c, err := w.take(w.request(q, 1, most, w.f.now, set...))
+		w.f.ok(err)
+		if len(c.Jobs) > 0 || !c.More {
+			return c.Jobs
+		}
+	}
+	return nil
 }
 
 // one takes exactly one job.
