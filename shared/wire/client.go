@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client talks to an api. It is safe for concurrent use.
+//
+// It sends every request once: whether to send it again is the caller's to say. errors.Is(err, job.ErrUnavailable) and
+// errors of the network mean that a job may or may not have been stored; with an ID or an IdempotencyKey it is safe to
+// send it again.
+type Client struct {
+	base *url.URL
+	http *http.Client
+}
+
+// NewClient makes a client of the api at base, such as "http://127.0.0.1:8080". A nil h is a client of its own that
+// gives a request 30 s, more than the api takes for any.
+func NewClient(base string, h *http.Client) (*Client, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("the api's address: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("the api's address must be like http://127.0.0.1:8080")
+	}
+	if h == nil {
+		h = &http.Client{Timeout: 30 * time.Second}
+	}
+	return &Client{base: u, http: h}, nil
+}
+
+// request is one call; path is made of segments that are escaped here.
+type request struct {
+	method string
+	path   []string
+	query  url.Values
+	header http.Header
+	body   any // nil = none
+}
+
+// call sends a request and reads the answer into out, which may be nil. A status of 400 or above comes back as a
+// *Problem.
+func (c *Client) call(ctx context.Context, r request, out any) error {
+	var body io.Reader
+	if r.body != nil {
+		b, err := Marshal(r.body)
+		if err != nil {
+			return fmt.Errorf("make the request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	u := c.base.JoinPath(r.path...)
+	u.RawQuery = r.query.Encode()
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
+	if err != nil {
+		return fmt.Errorf("make the request: %w", err)
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the api: %w", err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return fmt.Errorf("read the api's answer: %w", err)
+	}
+	if res.StatusCode >= 400 {
+		return problem(res, answer)
+	}
+	if out == nil || len(answer) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("read the api's answer (status %d): %w", res.StatusCode, err)
+	}
+	return nil
+}
+
+// problem reads an error; what is no problem+json, say from a proxy in between, becomes one without a type.
+func problem(res *http.Response, answer []byte) error {
+	p := &Problem{}
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if kind != "application/problem+json" || json.Unmarshal(answer, p) != nil {
+		p = &Problem{Type: "about:blank", Title: res.Status, Detail: strings.TrimSpace(string(answer[:min(len(answer), 200)]))}
+	}
+	p.Status = res.StatusCode
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
+		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return p
+}
