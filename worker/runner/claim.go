@@ -1,0 +1,176 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// claimDone is what a claim brought, for the loop.
+type claimDone struct {
+	slot    *slot
+	serving *serving
+	blind   bool // it might take no suspect
+	taken   int
+	more    bool
+	err     error
+}
+
+// claim starts a claim from a slot. The places that it may fill are taken beforehand.
+func (l *loop) claim(s *slot) {
+	free := l.free()
+	if !s.rich { // nobody knows how much it has: leave places for the other claims that may be under way
+		free = max(1, free/(l.r.opts.Claims-l.claiming))
+	}
+	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)
+	l.r.places.take(serving.max)
+	l.r.claiming.Add(1)
+	l.claiming++
+	s.claiming, s.again, s.narrow = true, false, false
+	lifo := s.queue.LIFO
+	blind := !l.r.suspect.CompareAndSwap(false, true)
+	go func() {
+		done := l.r.claim(s, serving, lifo, !blind)
+		l.r.claiming.Add(-1)
+		done.blind = blind
+		l.claims <- done
+	}()
+}
+
+// claim asks the store for jobs of a slot and starts them.
+func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone {
+	done := claimDone{slot: s, serving: serving}
+	worker, _ := r.lease.holds()
+	c := &claim{worker: worker, token: job.NewToken(worker), slot: s.Slot, at: time.Now()}
+	r.held.open(c) // before the call: see reconcile
+	got, err := r.store.Claim(context.Background(), job.ClaimRequest{
+		Worker: worker, Token: c.token, Slot: s.Slot, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
+		Serves: serving.serves, Suspects: suspects, Marks: s.marksFor(serving.signature(suspects)),
+	})
+	if err != nil {
+		got = job.Claimed{}
+	}
+	done.taken, done.more, done.err = len(got.Jobs), got.More, err
+	c.suspect = len(got.Jobs) == 1 && got.Jobs[0].Suspect()
+	if suspects && !c.suspect {
+		r.suspect.Store(false)
+	}
+	if len(got.Jobs) == 0 {
+		r.held.close(c)
+		serving.settle(nil)
+		r.places.release(serving.max)
+		return done
+	}
+	r.start(c, got.Jobs, serving)
+	return done
+}
+
+// start puts the jobs of a claim in line, unless the lease has ended while the store was asked, or the worker is to take no
+// more: then they are given back.
+func (r *Runner) start(c *claim, jobs []*job.Job, serving *serving) {
+	database := r.clock.Now()
+	runs := make([]run, len(jobs))
+	for i, j := range jobs {
+		runs[i].prepare(j, c, r.handlers.of(j.Kind))
+	}
+	serving.settle(runs)
+	if unused := serving.max - len(jobs); unused > 0 {
+		r.places.release(unused)
+	}
+
+	r.held.mu.Lock()
+	c.runs, c.left, c.calling = runs, len(runs), false
+	// Looked at under the lock that killing takes too: either this sees that the lease is over, or the killing sees
+	// these runs.
+	id, ok := r.lease.holds()
+	ok = ok && id == c.worker && !r.draining.Load()
+	goroutines := 0
+	if ok {
+		goroutines = r.line.push(runs)
+	}
+	r.held.mu.Unlock()
+	r.metrics.claimed(jobs, database)
+	if !ok {
+		back := make([]*run, len(runs))
+		for i := range runs {
+			runs[i].state.Store(ended)
+			back[i] = &runs[i]
+		}
+		r.giveBack(back)
+		return
+	}
+	for range goroutines {
+		go r.work()
+	}
+}
+
+// claimed takes in what a claim has brought.
+func (l *loop) claimed(done claimDone) {
+	s, now := done.slot, time.Now()
+	l.claiming--
+	s.claiming = false
+	fromPoll := s.polled
+	s.polled = false
+	if done.err != nil {
+		s.rich = false
+		if errors.Is(done.err, job.ErrUnavailable) || errors.Is(done.err, job.ErrWorkerDead) {
+			l.failed("claiming jobs", done.err)
+			return
+		}
+		// A trouble of this slot, such as a fence that another holds: the others are served meanwhile.
+		l.r.trouble.met("claiming jobs", done.err)
+		s.setAside(now, serving{}, false)
+		return
+	}
+	l.answered()
+	s.rich = done.taken == done.serving.max
+	if done.taken > 0 {
+		s.asideWait, s.empties = 0, 0
+		if fromPoll { // where a poll has found something there may soon be more; a nudge speaks for itself
+			l.idle = min(firstPoll, l.r.opts.Poll)
+			l.pollAt = earlier(l.pollAt, now.Add(l.idle))
+		}
+	}
+	switch {
+	case done.serving.roomy():
+		s.narrow = true
+		l.slots.push(s, false)
+	case s.again:
+		l.slots.push(s, true)
+	case done.more && (done.taken > 0 || s.empties < maxEmpties):
+		if done.taken == 0 {
+			s.empties++
+		}
+		l.slots.push(s, false)
+	case done.taken == 0 && (fromPoll || len(done.serving.refused) > 0 || done.more):
+		s.setAside(now, *done.serving, done.blind)
+	}
+}
+
+// failed pauses the loop while the database is in trouble; a worker that was declared dead sends a heartbeat, which
+// finds that out and registers anew.
+func (l *loop) failed(doing string, err error) {
+	if errors.Is(err, job.ErrWorkerDead) {
+		l.r.beatNow.send()
+	} else {
+		l.r.trouble.met(doing, err)
+	}
+	l.pauseTill = time.Now().Add(backoff(l.failures, 2*firstPause, maxPause))
+	l.failures++
+}
+
+func (l *loop) answered() {
+	if l.failures > 0 {
+		l.failures = 0
+		l.r.trouble.over()
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

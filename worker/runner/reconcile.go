@@ -1,0 +1,90 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// reconcile compares, once every lease, what the database says this worker holds with what it knows, and gives back
+// what it has forgotten: a claim whose COMMIT landed after its caller had given it up, a finish that a failover has
+// undone. Nobody else would: the worker beats on, so no manager rescues its claims.
+func (r *Runner) reconcile(ctx context.Context) {
+	for sleep(ctx, r.opts.Lease) {
+		for _, id := range append(r.lease.formerly(), r.Worker()) {
+			if err := r.reconcileAs(ctx, id); err != nil {
+				r.trouble.met("comparing what the worker holds", err)
+				break
+			}
+		}
+	}
+}
+
+func (r *Runner) reconcileAs(ctx context.Context, id job.WorkerID) error {
+	claims, err := r.store.Claims(ctx, id)
+	if err != nil {
+		return err
+	}
+	doubtful := false
+	for _, c := range claims {
+		ids, unknown := r.held.strays(c)
+		if unknown {
+			n, err := r.store.GiveBack(ctx, c, r.clock.Now())
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				r.log.Warn("gave back a claim that this worker did not know of", "jobs", n, "slot", c.Slot.Slot)
+			}
+		}
+		doubtful = doubtful || len(ids) > 0
+	}
+	if len(claims) == 0 && id != r.Worker() {
+		r.lease.forget(id)
+	}
+	if !doubtful {
+		return nil
+	}
+	// Between the reading and the comparing a job may have ended. What is gone from memory by now and is still there in
+	// a second reading is a stray.
+	return r.releaseStrays(ctx, id, claims)
+}
+
+func (r *Runner) releaseStrays(ctx context.Context, id job.WorkerID, before []job.Claim) error {
+	suspected := map[job.Held]bool{}
+	for _, c := range before {
+		ids, _ := r.held.strays(c)
+		for _, i := range ids {
+			suspected[job.Held{ID: i, Token: c.Token}] = true
+		}
+	}
+	claims, err := r.store.Claims(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, c := range claims {
+		for _, i := range c.IDs {
+			if suspected[job.Held{ID: i, Token: c.Token}] {
+				j, err := r.store.Get(ctx, i)
+				if err != nil {
+					return err
+				}
+				j.Token = c.Token // what Finish tests: whatever has become of it meanwhile, it says so
+				r.log.Warn("gives back a job that this worker had forgotten", "job", i.String(), "slot", c.Slot.Slot)
+				r.finisher.add(ending{outcome: job.Outcome{Job: j, Action: job.Release}, label: "released"}, true)
+			}
+		}
+	}
+	return nil
+}
+
+// leave takes the worker's row away, so that nobody waits for its next beat. When it fails, the manager's sweep does
+// the same a lease later.
+func (r *Runner) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := r.store.Leave(ctx, r.Worker()); err != nil {
+		r.log.Warn("could not sign off: a manager will, one lease from now", "error", err)
+	}
+}

@@ -1,0 +1,146 @@
+package runner
+
+import (
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// slot is what the claim loop knows of one slot. Only the loop touches it, but for marks, which the one claim under way
+// uses.
+type slot struct {
+	job.Slot
+	queue    *job.Queue
+	own      bool // this worker prefers it, or is pinned to it
+	draining bool // above the queue's number of slots
+
+	marks    map[string]*job.Marks // by what the claim may take: see marksFor
+	ready    bool                  // waits in slots.ready
+	claiming bool                  // a claim is under way
+	again    bool                  // nudged meanwhile
+	rich     bool                  // its last claim filled its places
+	narrow   bool                  // its next claim is as small as the limits of the kinds refused last
+	polled   bool                  // it is ready because a poll said so, not a nudge or a claim
+	gone     bool                  // no longer this worker's to serve
+	empties  int                   // claims in a row that brought nothing although there may be more
+
+	aside     time.Time // not polled before: a claim found only jobs that it may not take
+	asideWait time.Duration
+	waits     *handler // aside until this handler has room
+	blind     bool     // aside after a claim that might take no suspect
+}
+
+// How long a slot is set aside whose due jobs this worker cannot take; doubled each time.
+const (
+	firstAside = 250 * time.Millisecond
+	longAside  = 5 * time.Second
+	maxEmpties = 100
+)
+
+// setAside keeps the slot out of the polls for a while.
+func (s *slot) setAside(now time.Time, limits serving, blind bool) {
+	s.asideWait = min(max(2*s.asideWait, firstAside), longAside)
+	s.aside, s.blind, s.waits, s.empties = now.Add(s.asideWait), blind, nil, 0
+	for _, h := range limits.refused {
+		s.waits = h
+	}
+}
+
+// comeBack ends that.
+func (s *slot) comeBack() { s.aside, s.waits, s.blind = time.Time{}, nil, false }
+
+// pollable says whether a poll may look into the slot: not while it is known to have jobs, or has none to take.
+func (s *slot) pollable(now time.Time) bool {
+	return !s.ready && !s.claiming && !s.queue.Paused && !now.Before(s.aside)
+}
+
+// slots are all that a worker serves, and the order in which those that have jobs are served: in turn.
+type slots struct {
+	all   map[job.Slot]*slot
+	ready []*slot
+}
+
+// push puts a slot into the turn; first: before the others, since somebody waits for it.
+func (ss *slots) push(s *slot, first bool) {
+	switch {
+	case s.gone || s.ready:
+		return
+	case s.claiming:
+		s.again = true
+		return
+	}
+	s.ready = true
+	s.comeBack()
+	if first {
+		ss.ready = append([]*slot{s}, ss.ready...)
+	} else {
+		ss.ready = append(ss.ready, s)
+	}
+}
+
+// pop takes the next slot that is still served.
+func (ss *slots) pop() *slot {
+	for len(ss.ready) > 0 {
+		s := ss.ready[0]
+		ss.ready[0] = nil
+		ss.ready = ss.ready[1:]
+		s.ready = false
+		if !s.gone {
+			return s
+		}
+	}
+	ss.ready = nil
+	return nil
+}
+
+// adopt takes a new share in, keeping what is known of slots that stay.
+func (ss *slots) adopt(shared []share) {
+	next := make(map[job.Slot]*slot, len(shared))
+	for _, sh := range shared {
+		s := ss.all[sh.Slot]
+		if s == nil {
+			s = &slot{Slot: sh.Slot}
+		} else if s.queue.Paused && !sh.queue.Paused {
+			s.asideWait = 0
+			s.comeBack()
+		}
+		s.queue, s.own, s.draining = sh.queue, sh.own, sh.draining
+		next[sh.Slot] = s
+	}
+	for at, s := range ss.all {
+		if next[at] == nil {
+			s.gone = true
+		}
+	}
+	ss.all = next
+}
+
+// freed brings back what waited for room: one slot for a handler, since its one free place serves one claim; all of
+// them when no suspect is held any more, which is rare.
+func (ss *slots) freed(h *handler) {
+	for _, s := range ss.all {
+		if h == nil && s.blind {
+			ss.push(s, false)
+		} else if h != nil && s.waits == h {
+			s.narrow = true
+			ss.push(s, false)
+			return
+		}
+	}
+}
+
+// maxMarks bounds the marks of a slot; beyond it they are forgotten, which costs a scan.
+const maxMarks = 16
+
+// marksFor returns the marks of claims that may take the same: jobs that one claim passed over, since their kind was at
+// its limit then, must not be hidden from the next.
+func (s *slot) marksFor(signature string) *job.Marks {
+	if m := s.marks[signature]; m != nil {
+		return m
+	}
+	if s.marks == nil || len(s.marks) >= maxMarks {
+		s.marks = map[string]*job.Marks{}
+	}
+	s.marks[signature] = job.NewMarks()
+	return s.marks[signature]
+}
