@@ -1,0 +1,120 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/service"
+	"github.com/slotq/slotq/shared/store"
+)
+
+func TestMain(m *testing.M) {
+	// database/sql closes its opener after Close has returned.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
+}
+
+func TestEverySettingOfTheServiceIsTakenFromTheEnvironmentAndNoOther(t *testing.T) {
+	want := []string{"SLOTQ_LISTEN"}
+	common := reflect.TypeFor[service.Common]()
+	for i := range common.NumField() {
+		name := ""
+		for j, r := range common.Field(i).Name {
+			if j > 0 && r >= 'A' && r <= 'Z' && common.Field(i).Name[j-1] >= 'a' {
+				name += "-"
+			}
+			name += strings.ToLower(string(r))
+		}
+		want = append(want, service.Variable(name))
+	}
+	got := slices.Clone(variables)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("variables are\n%v, want\n%v", got, want)
+	}
+}
+
+func TestADatabaseWithoutTablesIsNotTakenForAnEmptyQueue(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "typo.db")
+	r := call1(t.Context(), url, "", "queues")
+	if r.code() != 1 || !strings.Contains(r.failure.Error(), "no tables of slotq") || !strings.Contains(r.failure.Error(), "manager migrate") {
+		t.Errorf("code %d, %v; want it to ask whether the URL is right", r.code(), r.failure)
+	}
+	if r := call1(t.Context(), url, "", "migrate", "--json"); r.failure != nil || !strings.HasPrefix(r.out, `{"from_version":0,`) {
+		t.Errorf("migrate: %q, %v", r.out, r.failure)
+	}
+	if r := call1(t.Context(), url, "", "migrate"); r.failure != nil || !strings.Contains(r.out, "already") {
+		t.Errorf("migrate again: %q, %v", r.out, r.failure)
+	}
+	if r := call1(t.Context(), url, "", "queues"); r.failure != nil {
+		t.Errorf("after migrate: %v", r.failure)
+	}
+}
+
+func TestWrongDatabasesAreNamedWithoutTheirPasswords(t *testing.T) {
+	for _, c := range []struct {
+		url   string
+		code  int
+		words []string
+	}{
+		{"", 2, []string{"SLOTQ_DATABASE_URL"}},
+		{"oracle:x", 1, []string{"sqlite:", "mysql://", "postgres://"}},
+		{"mysql://slotq:secretword@127.0.0.1:1/slotq", 1, []string{"127.0.0.1:1", "refused"}},
+		{"postgres://slotq:secretword@127.0.0.1:1/slotq", 1, []string{"127.0.0.1:1", "refused"}},
+		{"sqlite:/no/such/directory/slotq.db", 1, []string{"/no/such/directory"}},
+	} {
+		r := call1(t.Context(), c.url, "", "status")
+		if r.code() != c.code {
+			t.Errorf("%q: exit code %d, want %d: %v", c.url, r.code(), c.code, r.failure)
+			continue
+		}
+		for _, word := range c.words {
+			if !strings.Contains(r.failure.Error(), word) {
+				t.Errorf("%q: %q does not say %q", c.url, r.failure, word)
+			}
+		}
+		if strings.Contains(r.failure.Error(), "secretword") {
+			t.Errorf("%q: the password is in %q", c.url, r.failure)
+		}
+	}
+}
+
+// schemaOf is a store whose schema has another version.
+type schemaOf struct {
+	store.Store
+	have, want int64
+	migrated   bool
+}
+
+func (s *schemaOf) Schema(context.Context) (int64, int64, error) { return s.have, s.want, nil }
+func (s *schemaOf) Migrate(context.Context) error                { s.migrated = true; return nil }
+
+func TestServicesRunOnTheirSchemaAndTheNext(t *testing.T) {
+	for _, c := range []struct {
+		have     int64
+		migrate  bool
+		want     error
+		migrated bool
+	}{
+		{0, false, nil, true},
+		{4, false, job.ErrOldSchema, false},
+		{4, true, nil, true},
+		{5, false, nil, false},
+		{6, false, nil, false},
+		{7, false, job.ErrNewerSchema, false},
+		{7, true, job.ErrNewerSchema, false},
+	} {
+		s := &schemaOf{have: c.have, want: 5}
+		if err := store.Prepare(t.Context(), s, c.migrate); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || s.migrated != c.migrated {
+			t.Errorf("schema %d for a binary of 5, migrate %v: %v, migrated %v; want %v, %v", c.have, c.migrate, err, s.migrated, c.want, c.migrated)
+		}
+	}
+}
