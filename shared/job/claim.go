@@ -34,8 +34,9 @@ type Claimed struct {
 const ScanRows = 1000
 
 // Marks remembers, per slot and priority, up to where a caller's scan met only jobs that it may not take. It delays
-// jobs, it never hides them: a mark is forgotten after MarkTTL and the scan begins at the head again. One caller uses
-// it at a time per slot.
+// jobs, it never hides them: a mark is forgotten after MarkTTL and the scan begins at the head again. It belongs to one
+// answer to what may be taken: a caller whose Serves or Suspects changes keeps Marks for each. One caller uses it at a
+// time per slot.
 type Marks struct {
 	at map[markKey]mark
 }

@@ -17,6 +17,7 @@ type candidates struct {
 	placed  bool // a concurrency key's place was given or a job sent to wait
 	more    bool
 	single  bool // a suspect was chosen: it is the claim's only job
+	stop    bool // jobs that ended or went to wait stood before others of their priority, which come before the next one
 }
 
 // collect reads the head of each priority in one statement and takes what it may; only when it met jobs it may not
@@ -45,7 +46,7 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 		return err
 	}
 	budget := job.ScanRows
-	for priority := 1; priority <= 4 && !c.full(); priority++ {
+	for priority := 1; priority <= 4 && !c.full() && !c.stop; priority++ {
 		head := heads[priority]
 		if len(head) == 0 {
 			continue
@@ -93,6 +94,7 @@ func (c *candidates) full() bool { return c.single || len(c.chosen) >= c.request
 // takeFrom takes from the head of one priority and, when jobs in it were passed over, from what follows it.
 func (c *candidates) takeFrom(ctx context.Context, tx Tx, priority int, head []*job.Job, budget *int) error {
 	taken, passed := false, 0
+	before := len(c.chosen)
 	var last *job.Job
 	for _, j := range head {
 		if c.full() {
@@ -111,7 +113,12 @@ func (c *candidates) takeFrom(ctx context.Context, tx Tx, priority int, head []*
 			c.mark(priority, j)
 		}
 	}
-	if passed == 0 || len(head) < c.request.Max || c.full() {
+	if len(head) < c.request.Max || c.full() {
+		return nil
+	}
+	if passed == 0 {
+		c.stop = len(c.chosen)-before < len(head)
+		c.more = c.more || c.stop
 		return nil
 	}
 	return c.scan(ctx, tx, priority, last, taken, budget)
@@ -175,12 +182,16 @@ func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Jo
 	if err != nil {
 		return err
 	}
+	before := len(c.chosen)
 	for _, id := range wanted {
 		if j := byID[id]; j != nil && !c.full() && j.Token.IsZero() {
 			if _, err := c.consider(ctx, tx, j); err != nil {
 				return err
 			}
 		}
+	}
+	if !c.full() && len(c.chosen)-before < len(wanted) {
+		c.stop, c.more = true, true
 	}
 	return nil
 }

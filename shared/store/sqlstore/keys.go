@@ -94,6 +94,9 @@ func placeKeyed(ctx context.Context, tx Tx, in *insertion) error {
 		j.KeyHeld, j.Blocked = true, !free
 		rows = append(rows, keyedRow(j))
 	}
+	if len(rows) == 0 {
+		return nil
+	}
 	// Quiet: a job that is there already has its row; the look after the insert of the jobs finds that out.
 	return tx.Insert(ctx, "slotq_keyed", keyedColumns, rows, true)
 }

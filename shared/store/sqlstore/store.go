@@ -71,7 +71,9 @@ func (s *Store) writeOn(ctx context.Context, e Engine, operation string, fn func
 		if unknown {
 			class = Unavailable
 		}
-		tryAgain := class == Retry || class == Busy || class == Unavailable
+		// A duplicate is somebody who did the same a moment ago (two who end one job meet in history); what was read before
+		// did not show it, the next try will.
+		tryAgain := class == Retry || class == Busy || class == Unavailable || class == Duplicate
 		if !tryAgain || try == maxTries || ctx.Err() != nil {
 			return s.fail(operation, class, err)
 		}

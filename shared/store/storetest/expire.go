@@ -17,6 +17,16 @@ var expireTests = []Test{
 		f.ended(expired.ID, job.Discarded, job.ReasonExpired)
 		w.none(q)
 	}},
+	{"jobs that expire in front of others of their priority let no lower priority pass", 0, func(f *fixture) {
+		q := f.queue("expire")
+		f.enqueue(f.jobs(q, 5, priority(1), expiresAt(f.now.Add(time.Second)))...)
+		f.tick(time.Minute)
+		first, second := f.add(q, priority(1)), f.add(q, priority(2))
+		w := f.worker()
+		for _, want := range []*job.Job{first, second} {
+			equal(f, "claimed", w.one(q).ID, want.ID)
+		}
+	}},
 	{"a full front of expired jobs does not hide one that may start", 8, func(f *fixture) {
 		q := f.queue("expire")
 		f.enqueue(f.jobs(q, 60, expiresAt(f.now.Add(time.Second)))...)

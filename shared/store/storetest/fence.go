@@ -1,0 +1,126 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+var fenceTests = []Test{
+	{"a silent holder of a fence blocks its slot for seconds, and no other", 8, silentHolder},
+	{"with the fence broken on purpose the token keeps jobs from running twice", 4, brokenFence},
+	{"every claim that takes jobs moves the slot's epoch", 4, func(f *fixture) {
+		q := f.queue("epoch")
+		f.enqueue(f.jobs(q, 3)...)
+		w := f.worker()
+		for range 3 {
+			before := f.db.count(f, "SELECT epoch FROM slotq_slots")
+			w.one(q)
+			if after := f.db.count(f, "SELECT epoch FROM slotq_slots"); after <= before {
+				f.Fatalf("the epoch went from %d to %d", before, after)
+			}
+		}
+	}},
+}
+
+// How long a silent holder may keep its slot from the others, and how long one claim may take meanwhile.
+const (
+	holderLimit = 12 * time.Second
+	claimLimit  = 11 * time.Second
+	freeLimit   = 2 * time.Second
+)
+
+// silentHolder freezes a claim between its fence and its commit: to the server it is an open connection in the middle
+// of a transaction that says nothing, as after a partition.
+func silentHolder(f *fixture) {
+	if !f.db.server() {
+		f.Skip("SQLite has no connection that could fall silent: a frozen process holds the file, and a dead one does not")
+	}
+	q := f.queue("silent", slots(2))
+	held := f.job(q)
+	held.Slot = 1
+	f.enqueue(held)
+	p, url := f.newProxy()
+	frozen, err := f.register(f.openURL(url))
+	f.ok(err)
+	ctx, cancel := context.WithCancel(f.ctx)
+	defer cancel()
+	r := p.on(silent, "update slotq_jobs", "set token")
+	done := make(chan error, 1)
+	go func() {
+		_, err := frozen.store.Claim(ctx, frozen.request(q, 1, 1, f.now))
+		done <- err
+	}()
+	select {
+	case <-r.hit:
+	case err := <-done:
+		f.Fatalf("the claim ended before it could fall silent: %v", err)
+	}
+	began := time.Now()
+	other := f.job(q)
+	other.Slot = 2
+	f.enqueue(other)
+	w := f.worker()
+	c, err := w.take(w.request(q, 2, 1, f.now))
+	f.ok(err)
+	equal(f, "claimed of the other slot", len(c.Jobs), 1)
+	w.commit(completed(c.Jobs[0]))
+	if d := time.Since(began); d > freeLimit {
+		f.Fatalf("the other slot took %v", d)
+	}
+	for {
+		tried := time.Now()
+		c, err := w.take(w.request(q, 1, 1, f.now))
+		if d := time.Since(tried); d > claimLimit {
+			f.Fatalf("a claim of the held slot took %v", d)
+		}
+		if err == nil && len(c.Jobs) == 1 {
+			break
+		}
+		if err != nil && !errors.Is(err, job.ErrUnavailable) {
+			f.Fatal(err)
+		}
+		if d := time.Since(began); d > holderLimit {
+			f.Fatalf("the slot is not free after %v", d)
+		}
+	}
+	equal(f, "run", f.get(held.ID).Run, 1)
+	cancel()
+	p.close()
+	<-done
+}
+
+// brokenFence lets two handles claim with a fence that locks nothing and always says "1 row": what a slot row that was
+// removed, a cluster without certification or a forgotten isolation level would do.
+func brokenFence(f *fixture) {
+	if !f.db.server() {
+		f.Skip("SQLite has one writer: its fence is the file's lock and cannot be broken from outside")
+	}
+	_, err := f.db.raw.Exec("CREATE TABLE slotq_nofence (queue_id INT, slot INT)")
+	f.ok(err)
+	f.Cleanup(func() { _, _ = f.db.raw.Exec("DROP TABLE slotq_nofence") })
+	p, url := f.newProxy()
+	var broken atomic.Int64
+	p.rewrite = func(statement string) (string, bool) {
+		const fence = "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = "
+		rest, ok := strings.CutPrefix(statement, fence)
+		if !ok {
+			return "", false
+		}
+		broken.Add(1)
+		queue, rest, _ := strings.Cut(rest, " AND slot = ")
+		slot, _, _ := strings.Cut(rest, " ")
+		if p.postgres {
+			queue, slot = queue+"::int", slot+"::int"
+		}
+		return "INSERT INTO slotq_nofence (queue_id, slot) SELECT " + queue + ", " + slot, true
+	}
+	f.claimAll(1, f.openURL(url), f.openURL(url))
+	if broken.Load() == 0 {
+		f.Fatal("no fence was broken: the test does not know the statement any more")
+	}
+}

@@ -1,0 +1,38 @@
+package system
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+)
+
+var (
+	portMu sync.Mutex
+	ports  = map[int]bool{} // given to a test of this process already
+)
+
+// FreePort returns a loopback port that nobody listens on and that no other test of this process gets. It stays below
+// the range from which the kernel takes ports for outgoing connections, so that a program can be started on it again.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	const lowest, count = 10000, 10000 // dbserver's are above
+	portMu.Lock()
+	defer portMu.Unlock()
+	for range 100 {
+		port := lowest + rand.IntN(count)
+		if ports[port] {
+			continue
+		}
+		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err == nil {
+			ports[port] = true
+			return port
+		}
+	}
+	t.Fatal("no free port between 10000 and 20000 on 127.0.0.1")
+	return 0
+}
