@@ -2,16 +2,42 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slotq/slotq/shared/job"
 )
 
+// A schema that another process is making at this moment cannot always be read: the table of versions is there before
+// its first row is. Prepare looks again for prepareLimit, every prepareAgain.
+const (
+	prepareLimit = 10 * time.Second
+	prepareAgain = 100 * time.Millisecond
+)
+
 // Prepare makes sure that a service can work with the database's schema. An empty database gets it from whoever comes
 // first, an older one when migrate says so; a schema that is one version ahead is left as it is, since the services of
-// two releases run side by side during an upgrade.
+// two releases run side by side during an upgrade. Any number of processes may call it at once.
 // ErrOldSchema, ErrNewerSchema: it cannot.
 func Prepare(ctx context.Context, s Store, migrate bool) error {
+	for end := time.Now().Add(prepareLimit); ; {
+		err := prepare(ctx, s, migrate)
+		if err == nil || errors.Is(err, job.ErrOldSchema) || errors.Is(err, job.ErrNewerSchema) || errors.Is(err, job.ErrUnavailable) ||
+			ctx.Err() != nil || !time.Now().Before(end) {
+			return err
+		}
+		timer := time.NewTimer(prepareAgain)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+func prepare(ctx context.Context, s Store, migrate bool) error {
 	have, want, err := s.Schema(ctx)
 	switch {
 	case err != nil:

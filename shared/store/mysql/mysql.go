@@ -146,6 +146,16 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore
 	return sqlstore.QueryDB(ctx, e.db, e.words, query, args)
 }
 
+// Exec implements sqlstore.Engine.
+func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	text, args := e.words.Expand(query, args)
+	res, err := e.db.ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
 // Dialect implements sqlstore.Engine.
 func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{} }
 

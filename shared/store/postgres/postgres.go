@@ -92,6 +92,13 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore
 	return rows{r}, err
 }
 
+// Exec implements sqlstore.Engine.
+func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	text, args := e.words.expand(query, args)
+	tag, err := e.pool.Exec(ctx, text, args...)
+	return tag.RowsAffected(), err
+}
+
 // Dialect implements sqlstore.Engine.
 func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{RowCompare: true} }
 

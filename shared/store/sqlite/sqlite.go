@@ -121,6 +121,20 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore
 	return sqlstore.QueryDB(ctx, e.reader, e.words, query, args)
 }
 
+// Exec implements sqlstore.Engine. It waits for the writer's turn like a transaction.
+func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tx, err := e.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	n, err := tx.Exec(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return n, tx.Commit(ctx)
+}
+
 // Dialect implements sqlstore.Engine.
 func (e *Engine) Dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{RowCompare: true, DerivedUnion: true}

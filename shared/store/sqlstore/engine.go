@@ -30,6 +30,8 @@ type Engine interface {
 	Begin(ctx context.Context) (Tx, error)
 	// Query reads outside a transaction.
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// Exec runs one write outside a transaction.
+	Exec(ctx context.Context, query string, args ...any) (matched int64, err error)
 	// Class says what an error means.
 	Class(err error) Class
 	Dialect() Dialect

@@ -18,7 +18,14 @@ type Store struct {
 }
 
 // New makes a store; beats may be db itself.
-func New(db, beats Engine) *Store { return &Store{db: db, beats: beats} }
+func New(db, beats Engine) *Store {
+	s := &Store{db: plant(db)}
+	s.beats = s.db
+	if beats != db {
+		s.beats = plant(beats)
+	}
+	return s
+}
 
 // Observe sets who is told of operations and retries; call it before use.
 func (s *Store) Observe(o Observer) { s.watch = o }
@@ -50,16 +57,19 @@ var (
 // so that what it does may be there already. Two things are never retried blindly: a COMMIT whose answer was lost
 // (fn looks, under the fence or by id), and a single statement of a transaction that the engine has rolled back.
 func (s *Store) write(ctx context.Context, operation string, fn func(ctx context.Context, tx Tx, again bool) error) error {
-	return s.writeOn(ctx, s.db, operation, fn)
+	return s.try(ctx, s.db, operation, func(ctx context.Context, again bool) (bool, error) {
+		return attempt(ctx, s.db, again, fn)
+	})
 }
 
-func (s *Store) writeOn(ctx context.Context, e Engine, operation string, fn func(ctx context.Context, tx Tx, again bool) error) error {
+// try repeats once while the engine says that another try may succeed.
+func (s *Store) try(ctx context.Context, e Engine, operation string, once func(ctx context.Context, again bool) (unknown bool, err error)) error {
 	defer s.done(operation, time.Now())
 	ctx, cancel := context.WithTimeout(ctx, operationLimit)
 	defer cancel()
 	again := false
 	for try := 1; ; try++ {
-		unknown, err := attempt(ctx, e, again, fn)
+		unknown, err := once(ctx, again)
 		if err == nil || errors.Is(err, errNothing) {
 			return nil
 		}

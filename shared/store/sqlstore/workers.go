@@ -33,37 +33,42 @@ func encodeShare(w job.Worker) (queues, slots, kinds []byte, err error) {
 }
 
 // Beat implements store.Work. It has a connection of its own, and reads only after its write said that the worker
-// lives.
+// lives. No transaction: a beat more or less does no harm, and an idle worker should cost little.
 func (s *Store) Beat(ctx context.Context, w job.WorkerID, running []job.ID) (job.Beat, error) {
 	var b job.Beat
-	err := s.writeOn(ctx, s.beats, "beat", func(ctx context.Context, tx Tx, _ bool) error {
-		b = job.Beat{}
-		n, err := tx.Exec(ctx, "UPDATE slotq_workers SET beat = beat + 1, beat_at = {now}, running = ? WHERE id = ? AND dead = 0", len(running), w)
-		if err != nil {
-			return err
+	err := s.try(ctx, s.beats, "beat", func(ctx context.Context, _ bool) (_ bool, err error) {
+		b, err = s.beat(ctx, w, running)
+		return false, err
+	})
+	return b, err
+}
+
+func (s *Store) beat(ctx context.Context, w job.WorkerID, running []job.ID) (b job.Beat, err error) {
+	n, err := s.beats.Exec(ctx, "UPDATE slotq_workers SET beat = beat + 1, beat_at = {now}, running = ? WHERE id = ? AND dead = 0", len(running), w)
+	if err == nil && n != 1 {
+		err = job.ErrWorkerDead
+	}
+	if err != nil {
+		return b, err
+	}
+	rows, err := s.beats.Query(ctx, "SELECT beat_at, quiet, stop FROM slotq_workers WHERE id = ?", w)
+	err = each(rows, err, func(r Rows) error {
+		var quiet, stop int
+		err := r.Scan(&b.Now, &quiet, &stop)
+		b.Quiet, b.Stop = quiet != 0, stop != 0
+		return err
+	})
+	if err != nil || len(running) == 0 {
+		return b, err
+	}
+	rows, err = s.beats.Query(ctx, "SELECT id, token FROM slotq_jobs j {by id} WHERE id IN (??) AND cancel_at <> 0", running)
+	err = each(rows, err, func(r Rows) error {
+		var h job.Held
+		err := r.Scan(&h.ID, &h.Token)
+		if h.Token.Worker() == w {
+			b.Cancelled = append(b.Cancelled, h.ID)
 		}
-		if n != 1 {
-			return job.ErrWorkerDead
-		}
-		rows, err := tx.Query(ctx, "SELECT beat_at, quiet, stop FROM slotq_workers WHERE id = ?", w)
-		err = each(rows, err, func(r Rows) error {
-			var quiet, stop int
-			err := r.Scan(&b.Now, &quiet, &stop)
-			b.Quiet, b.Stop = quiet != 0, stop != 0
-			return err
-		})
-		if err != nil || len(running) == 0 {
-			return err
-		}
-		rows, err = tx.Query(ctx, "SELECT id, token FROM slotq_jobs j {by id} WHERE id IN (??) AND cancel_at <> 0", running)
-		return each(rows, err, func(r Rows) error {
-			var h job.Held
-			err := r.Scan(&h.ID, &h.Token)
-			if h.Token.Worker() == w {
-				b.Cancelled = append(b.Cancelled, h.ID)
-			}
-			return err
-		})
+		return err
 	})
 	return b, err
 }

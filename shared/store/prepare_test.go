@@ -1,0 +1,66 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/store"
+)
+
+// schemaOf is a store whose schema has a version, once it can be read.
+type schemaOf struct {
+	store.Store
+	have, want int64
+	migrated   bool
+	unreadable int // so many times
+}
+
+func (s *schemaOf) Schema(context.Context) (int64, int64, error) {
+	if s.unreadable > 0 {
+		s.unreadable--
+		return 0, s.want, errHalfMade
+	}
+	return s.have, s.want, nil
+}
+
+func (s *schemaOf) Migrate(context.Context) error { s.migrated = true; return nil }
+
+var errHalfMade = errors.New("half made")
+
+func TestServicesRunOnTheirSchemaAndTheNext(t *testing.T) {
+	for _, c := range []struct {
+		have     int64
+		migrate  bool
+		want     error
+		migrated bool
+	}{
+		{0, false, nil, true},
+		{4, false, job.ErrOldSchema, false},
+		{4, true, nil, true},
+		{5, false, nil, false},
+		{6, false, nil, false},
+		{7, false, job.ErrNewerSchema, false},
+		{7, true, job.ErrNewerSchema, false},
+	} {
+		s := &schemaOf{have: c.have, want: 5}
+		if err := store.Prepare(t.Context(), s, c.migrate); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || s.migrated != c.migrated {
+			t.Errorf("schema %d for a binary of 5, migrate %v: %v, migrated %v; want %v, %v", c.have, c.migrate, err, s.migrated, c.want, c.migrated)
+		}
+	}
+}
+
+func TestASchemaThatSomebodyIsMakingIsLookedAtAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &schemaOf{have: 5, want: 5, unreadable: 20}
+		if err := store.Prepare(t.Context(), s, false); err != nil {
+			t.Errorf("%v, want it to wait until the schema is there", err)
+		}
+		s = &schemaOf{have: 5, want: 5, unreadable: 1 << 30}
+		if err := store.Prepare(t.Context(), s, false); !errors.Is(err, errHalfMade) {
+			t.Errorf("%v, want the error of a schema that stays unreadable", err)
+		}
+	})
+}
