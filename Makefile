@@ -24,7 +24,7 @@ run: ## run api, worker and manager on an embedded database
 	@deploy/run.sh
 
 build: ## build the binaries into bin/
-	@for b in $(BINARIES); do go build -trimpath -ldflags '$(LDFLAGS)' -o bin/slotq-$$b ./$$b || exit; done
+	@for b in $(BINARIES); do go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$b ./$$b || exit; done
 
 $(WITH_SERVERS):
 	@go build -o $@ ./shared/store/dbserver/cmd/with-servers

@@ -20,8 +20,7 @@ fail() {
 # --- build --------------------------------------------------------------------------------------------------------
 
 command -v go >/dev/null || fail "Go is missing: install it from https://go.dev/dl/ or your distribution"
-# bash before 5.3 tells which child ended only by looking; before 4.3 it cannot wait for any of them.
-((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 403)) || fail "this needs bash 4.3 or newer, and this is $BASH_VERSION"
+((BASH_VERSINFO[0] >= 4)) || fail "this needs bash 4 or newer, and this is $BASH_VERSION"
 mkdir -p bin data
 chmod 700 data
 say "building bin/api, bin/worker, bin/manager and bin/demo-thumbnail"
@@ -94,12 +93,9 @@ stop() {
     trap 'kill_all; exit 130' INT TERM
     say "stopping; running jobs get ${drain} s"
     # The api first, so that nothing new comes; the manager last, so that it sees the worker leave.
-    local part
+    local part end=$((SECONDS + stop_limit))
     for part in api worker manager; do
-        [[ -n ${pid[$part]:-} ]] && kill -TERM "${pid[$part]}" 2>/dev/null
-    done
-    local end=$((SECONDS + stop_limit))
-    for part in api worker manager; do
+        alive "$part" && kill -TERM "${pid[$part]}" 2>/dev/null
         while alive "$part" && ((SECONDS < end)); do
             sleep 0.1
         done
@@ -162,12 +158,13 @@ break it   kill -9 ${pid[worker]}
 the end    Ctrl-C
 "
 
-while :; do
-    wait -n 2>/dev/null
-    [[ -z $stopping ]] || break
+# Bash would tell on stderr of each part that is killed, in its own words.
+exec 2>/dev/null
+# Looking twice a second is not elegant, but `wait -n` misses a part that dies while another one is being started.
+while sleep 0.5; [[ -z $stopping ]]; do
     for part in api worker manager; do
         alive "$part" && continue
-        wait "${pid[$part]}" 2>/dev/null
+        wait "${pid[$part]}"
         code=$?
         # A part that cannot stay up is not hammered.
         if ((SECONDS - started[$part] < 5)); then

@@ -16,12 +16,18 @@ import (
 // Enqueuer is the store, as far as intake needs it.
 type Enqueuer interface {
 	Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error)
+	Now(ctx context.Context) (job.Time, error)
 }
 
 // Limits.
 const (
-	// Limit is how long an answer takes at most. The rest of the 5 s of the contract is for the way there and back.
-	Limit = 4 * time.Second
+	// Limit is how long an answer takes at most. The rest of the 5 s of the contract is for the way there and back, and
+	// for a machine that is busy.
+	Limit = 3500 * time.Millisecond
+
+	batchLimit    = 10 * time.Second       // how long a batch may take while the store answers otherwise: it is slow, not away
+	probeLimit    = 500 * time.Millisecond // how soon it must answer then
+	batchPatience = time.Second            // how often that is looked at
 
 	maxRows        = 1000      // of a shared call
 	maxBytes       = 1 << 20   // of a shared call: the most that the stores put into one statement
@@ -90,6 +96,7 @@ func (in *Intake) One(ctx context.Context, j *job.Job) (job.Enqueued, error) {
 }
 
 // Many stores a batch in one call of its own, so that it is one transaction. No two of the jobs may have the same id.
+// The answer to a large batch may take longer than Limit, but not when the store answers nothing at all.
 func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error) {
 	limit := time.NewTimer(Limit)
 	defer limit.Stop()
@@ -101,17 +108,40 @@ func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job
 		return nil, &Unanswered{Err: context.Cause(ctx)}
 	}
 	answer := make(chan answers, 1)
+	begun := time.Now()
 	in.calls.Go(func() {
 		defer func() { <-in.batches }()
-		answer <- call(in.store, jobs, atomic)
+		answer <- call(in.store, jobs, atomic, batchLimit)
+	})
+	for {
+		select {
+		case a := <-answer:
+			return a.each, a.err
+		case <-limit.C:
+			if time.Since(begun) >= batchLimit || !in.alive() {
+				return nil, &Unanswered{MaybeStored: true}
+			}
+			limit.Reset(batchPatience)
+		case <-ctx.Done():
+			return nil, &Unanswered{MaybeStored: true, Err: context.Cause(ctx)}
+		}
+	}
+}
+
+// alive says that the store answers a small question.
+func (in *Intake) alive() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeLimit)
+	answer := make(chan error, 1)
+	in.calls.Go(func() {
+		defer cancel()
+		_, err := in.store.Now(ctx)
+		answer <- err
 	})
 	select {
-	case a := <-answer:
-		return a.each, a.err
-	case <-limit.C:
-		return nil, &Unanswered{MaybeStored: true}
+	case err := <-answer:
+		return err == nil
 	case <-ctx.Done():
-		return nil, &Unanswered{MaybeStored: true, Err: context.Cause(ctx)}
+		return false
 	}
 }
 
@@ -122,8 +152,8 @@ type answers struct {
 
 // call stores jobs. It has no request's context: who hangs up must not undo what others share, nor leave a commit in
 // the middle.
-func call(store Enqueuer, jobs []*job.Job, atomic bool) answers {
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+func call(store Enqueuer, jobs []*job.Job, atomic bool, limit time.Duration) answers {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	out, err := store.Enqueue(ctx, jobs, atomic)
 	switch {

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeStore struct {
 	mu     sync.Mutex
 	calls  [][]*job.Job
+	away   bool
 	answer func(ctx context.Context, call int, jobs []*job.Job) ([]job.Enqueued, error)
 }
 
@@ -32,6 +33,14 @@ func (f *fakeStore) Enqueue(ctx context.Context, jobs []*job.Job, _ bool) ([]job
 		return f.answer(ctx, n, jobs)
 	}
 	return created(jobs), nil
+}
+
+func (f *fakeStore) Now(ctx context.Context) (job.Time, error) {
+	if f.away {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return 1, nil
 }
 
 func (f *fakeStore) sizes() (sizes []int) {
@@ -205,10 +214,8 @@ func TestJobsWithKeysOrGivenIDsHoldUpOnlyEachOther(t *testing.T) {
 		}
 		in := start(t, f)
 		var posts sync.WaitGroup
-		for i := range 4 {
-			j := newJob()
-			j.Given = i == 0
-			j.IdempotencyKey, j.UniqueKey, j.ConcurrencyKey = "x"[:i&1], "x"[:i>>1&1], "x"[:i&i>>1&1]
+		for _, j := range []*job.Job{{Given: true}, {IdempotencyKey: "x"}, {UniqueKey: "x"}, {ConcurrencyKey: "x"}} {
+			j.ID = job.NewID(1)
 			posts.Go(func() {
 				if _, err := in.One(t.Context(), j); err != nil {
 					t.Error(err)
@@ -405,9 +412,31 @@ func TestWhatIsQueuedAtTheEndIsStored(t *testing.T) {
 	})
 }
 
+func TestALargeBatchMayTakeLongerWhileTheStoreAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeStore{answer: func(_ context.Context, _ int, jobs []*job.Job) ([]job.Enqueued, error) {
+			time.Sleep(9 * time.Second)
+			return created(jobs), nil
+		}}
+		in := start(t, f)
+		if out, err := in.Many(t.Context(), []*job.Job{newJob()}, true); err != nil || len(out) != 1 {
+			t.Errorf("a batch that took 9 s: %v, %v", out, err)
+		}
+		f.answer = func(context.Context, int, []*job.Job) ([]job.Enqueued, error) {
+			time.Sleep(time.Minute)
+			return nil, errors.New("late")
+		}
+		begun := time.Now()
+		if _, err := in.Many(t.Context(), []*job.Job{newJob()}, true); !errors.Is(err, job.ErrUnavailable) || time.Since(begun) > batchLimit+batchPatience {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+	})
+}
+
 func TestABatchIsOneCallAndIsAnsweredInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, let := held()
+		f.away = true
 		in := start(t, f)
 		jobs := []*job.Job{newJob(), newJob()}
 		var posts sync.WaitGroup
@@ -418,7 +447,7 @@ func TestABatchIsOneCallAndIsAnsweredInTime(t *testing.T) {
 				begun := time.Now()
 				_, err := in.Many(t.Context(), jobs, true)
 				var un *Unanswered
-				if !errors.As(err, &un) || time.Since(begun) > Limit {
+				if !errors.As(err, &un) || time.Since(begun) > Limit+probeLimit {
 					t.Errorf("after %s: %v", time.Since(begun), err)
 					return
 				}

@@ -136,7 +136,7 @@ func (l *lane) commit(batch []*entry) {
 	for i, e := range batch {
 		jobs[i] = e.job
 	}
-	a := call(l.store, jobs, false)
+	a := call(l.store, jobs, false, Limit)
 	for i, e := range batch {
 		if a.err != nil {
 			e.reply <- reply{err: a.err}

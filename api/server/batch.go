@@ -49,9 +49,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) (answer, erro
 	if bad := decode(v, "#", batchFields, &b); len(bad) > 0 {
 		return answer{}, refuse(bad)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), intake.Limit) // for all steps together
-	defer cancel()
-	if err := s.read(ctx, &b, key); err != nil {
+	if err := s.read(r.Context(), &b, key); err != nil {
 		return answer{}, err
 	}
 	if b.atomic {
@@ -60,7 +58,7 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) (answer, erro
 		}
 	}
 	out := wire.BatchResult{Results: make([]wire.ItemResult, len(b.items))}
-	if err := s.storeBatch(ctx, &b, &out); err != nil {
+	if err := s.storeBatch(r.Context(), &b, &out); err != nil {
 		return answer{}, err
 	}
 	if b.atomic {
@@ -74,6 +72,8 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request) (answer, erro
 
 // read makes the jobs of a batch.
 func (s *Server) read(ctx context.Context, b *batch, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, intake.Limit) // for all their queues together
+	defer cancel()
 	n := 0
 	if b.jobs != nil {
 		for range b.jobs.Elements() {

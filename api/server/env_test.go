@@ -224,6 +224,13 @@ func (f *faulty) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]j
 	return f.Store.Enqueue(ctx, jobs, atomic)
 }
 
+func (f *faulty) Now(ctx context.Context) (job.Time, error) {
+	if err := f.trouble(); err != nil {
+		return 0, err
+	}
+	return f.Store.Now(ctx)
+}
+
 func (f *faulty) Get(ctx context.Context, id job.ID) (*job.Job, error) {
 	if err := f.trouble(); err != nil {
 		return nil, err

@@ -57,7 +57,19 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 			p.Detail = "Try again in " + strconv.Itoa(retryAfter) + " seconds."
 		}
 	}
+	if p.Detail == "" && len(p.Errors) == 0 {
+		p.Detail = advice[p.Code()]
+	}
 	s.write(w, r, p.Status, "application/problem+json", p)
+}
+
+// advice is what a client may do about a domain's error that says no more by itself.
+var advice = map[wire.Code]string{
+	wire.CodeNotFound: "Nothing has this id or name: it was never there, was deleted, or its retention is over.",
+	wire.CodeState:    "Get the job: its state says what can be done. A running one can be cancelled, a finished one retried or deleted.",
+	wire.CodeNotEmpty: "Wait until its jobs have ended, or purge it: that cancels those that wait.",
+	wire.CodeMismatch: "The id or Idempotency-Key belongs to a job with another body: use a new one for another job.",
+	wire.CodeLimit:    "Delete what is not needed any more.",
 }
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, kind string, body any) {

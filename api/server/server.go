@@ -21,6 +21,7 @@ import (
 type Store interface {
 	store.Jobs
 	store.Queues
+	Now(ctx context.Context) (job.Time, error)
 	Workers(ctx context.Context) ([]job.Worker, error)
 	CommandWorker(ctx context.Context, w job.WorkerID, quiet, stop bool) (job.Worker, error)
 }

@@ -5,6 +5,7 @@ package ui
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -45,11 +46,11 @@ func ago(t, now time.Time) string {
 	case d < time.Second:
 		return "now"
 	case d < time.Minute:
-		return d.Truncate(time.Second).String() + " ago"
+		return fmt.Sprintf("%d s ago", d/time.Second)
 	case d < time.Hour:
-		return d.Truncate(time.Minute).String() + " ago"
+		return fmt.Sprintf("%d min ago", d/time.Minute)
 	}
-	return d.Truncate(time.Hour).String() + " ago"
+	return fmt.Sprintf("%d h ago", d/time.Hour)
 }
 
 // render writes a page, or nothing of it.

@@ -1,8 +1,6 @@
 package command
 
 import (
-	"context"
-	"errors"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -11,9 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/service"
-	"github.com/slotq/slotq/shared/store"
 )
 
 func TestMain(m *testing.M) {
@@ -83,38 +79,6 @@ func TestWrongDatabasesAreNamedWithoutTheirPasswords(t *testing.T) {
 		}
 		if strings.Contains(r.failure.Error(), "secretword") {
 			t.Errorf("%q: the password is in %q", c.url, r.failure)
-		}
-	}
-}
-
-// schemaOf is a store whose schema has another version.
-type schemaOf struct {
-	store.Store
-	have, want int64
-	migrated   bool
-}
-
-func (s *schemaOf) Schema(context.Context) (int64, int64, error) { return s.have, s.want, nil }
-func (s *schemaOf) Migrate(context.Context) error                { s.migrated = true; return nil }
-
-func TestServicesRunOnTheirSchemaAndTheNext(t *testing.T) {
-	for _, c := range []struct {
-		have     int64
-		migrate  bool
-		want     error
-		migrated bool
-	}{
-		{0, false, nil, true},
-		{4, false, job.ErrOldSchema, false},
-		{4, true, nil, true},
-		{5, false, nil, false},
-		{6, false, nil, false},
-		{7, false, job.ErrNewerSchema, false},
-		{7, true, job.ErrNewerSchema, false},
-	} {
-		s := &schemaOf{have: c.have, want: 5}
-		if err := store.Prepare(t.Context(), s, c.migrate); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || s.migrated != c.migrated {
-			t.Errorf("schema %d for a binary of 5, migrate %v: %v, migrated %v; want %v, %v", c.have, c.migrate, err, s.migrated, c.want, c.migrated)
 		}
 	}
 }

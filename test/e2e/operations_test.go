@@ -73,7 +73,7 @@ func testOperations(t *testing.T, s *system.System) {
 		}
 		asked := time.Now()
 		wants(t, ended(t, s, id), job.Cancelled, job.ReasonCancelled)
-		if took := time.Since(asked); took > s.Times.Heartbeat+3*time.Second {
+		if took := time.Since(asked); took > s.Times.Heartbeat+4*time.Second {
 			t.Errorf("it took %s to stop", took)
 		}
 		if system.Alive(note.Pid) {

@@ -64,7 +64,7 @@ func (s *Subprocess) ExtendLease(end int64) {
 	conns := s.conns()
 	s.mu.Unlock()
 	for _, c := range conns {
-		c.send(request{Op: opLease, Lease: end})
+		c.send(request{Op: opLease, Lease: end + leaseSlip})
 	}
 }
 
@@ -161,7 +161,7 @@ func (s *Subprocess) launch() (*shimConn, error) {
 		return nil, err
 	}
 	if s.lease != 0 {
-		c.send(request{Op: opLease, Lease: s.lease})
+		c.send(request{Op: opLease, Lease: s.lease + leaseSlip})
 	}
 	return c, nil
 }

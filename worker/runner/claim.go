@@ -144,8 +144,12 @@ func (l *loop) claimed(done claimDone) {
 			s.empties++
 		}
 		l.slots.push(s, false)
-	case done.taken == 0 && (fromPoll || len(done.serving.refused) > 0 || done.more):
+	case done.taken == 0 && (fromPoll || done.blind || len(done.serving.refused) > 0 || done.more):
 		s.setAside(now, *done.serving, done.blind)
+		if done.blind && !l.r.suspect.Load() {
+			// The suspect has ended while this claim was under way: before it was known that the slot waits for that.
+			l.slots.push(s, false)
+		}
 	}
 }
 

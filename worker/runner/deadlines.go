@@ -92,7 +92,7 @@ func (d *deadlines) check() {
 		d.r.kill(x, context.DeadlineExceeded)
 	}
 	for _, x := range deaf {
-		if d.r.end(x, abandoned(x)) {
+		if d.r.end(x, abandoned(x), true) {
 			d.r.replace()
 		}
 	}

@@ -53,7 +53,9 @@ func (h *held) settle(batch []ending) {
 	for i := range batch {
 		if x := batch[i].run; x != nil {
 			x.state.Store(settled)
-			x.job = nil
+			if !batch[i].deaf {
+				x.job = nil
+			}
 			if x.claim.left--; x.claim.left == 0 {
 				delete(h.claims, x.claim.token)
 			}

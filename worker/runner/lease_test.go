@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -155,11 +156,13 @@ func TestAJobWhoseClaimCameBackAfterTheLeaseIsGivenBackAndNotStarted(t *testing.
 		f.with(func() { f.delay, f.fails = 30*time.Second, "beat" })
 		j := f.add("a")
 		time.Sleep(35 * time.Second) // the claim has come back with the job; the lease ended before
+		synctest.Wait()
 		if o, ok := f.outcome(j.ID); !ok || o.Action != job.Release || len(runs) != 0 {
 			t.Errorf("runs %v, outcome %+v; want the job given back unstarted", runs, o)
 		}
 		f.with(func() { f.delay, f.fails = 0, "" })
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if len(runs) != 1 || runs[0] != 2 {
 			t.Errorf("runs %v, want the second run alone, once the lease was renewed", runs)
 		}

@@ -43,6 +43,16 @@ func (p *places) enough() int32 { return max(1, p.total/8) }
 // room is how many more of a handler's jobs may run.
 func (h *handler) room() int { return int(h.limit - h.used.Load()) }
 
+// full says that no handler has room, so that a claim could take nothing.
+func (hs *handlerSet) full() bool {
+	for _, h := range hs.limited {
+		if h.room() > 0 {
+			return false
+		}
+	}
+	return hs.narrow
+}
+
 // serving is what one claim may take. Places of handlers with a limit of their own are reserved before the claim, as
 // many as it could fill: two claims under way cannot overrun a limit, and no claimed job has to wait in memory.
 type serving struct {

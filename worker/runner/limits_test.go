@@ -91,6 +91,7 @@ func TestJobsClaimedAheadAreGivenBackWhenTheJobsTurnLong(t *testing.T) {
 				}
 			}
 		})
+		synctest.Wait()
 		if len(w.started) != 2 || held != 2 {
 			t.Errorf("%d run and the worker holds %d; want 2 and 2, the rest for others to take", len(w.started), held)
 		}
@@ -178,6 +179,27 @@ func TestOneSuspectRunsAtATimeBesideOthers(t *testing.T) {
 		}
 		if others.total.Load() != 6 {
 			t.Errorf("%d of 6 others ran", others.total.Load())
+		}
+	})
+}
+
+func TestAWorkerWhoseHandlersAreAllAtTheirLimitClaimsNothing(t *testing.T) {
+	f, w := newFake(1), &waiter{}
+	in(t, f, Options{}, func(r *Runner) { w.handle(r, "a", HandlerOptions{Concurrency: 2}) }, func(t *testing.T, r *Runner) {
+		for range 3 {
+			f.add("a", func(j *job.Job) { j.Timeout = time.Hour })
+		}
+		time.Sleep(2 * time.Second)
+		before := f.count("claim")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := f.count("claim") - before; got != 0 || len(w.started) != 2 {
+			t.Errorf("%d claims with %d jobs running, want none with 2", got, len(w.started))
+		}
+		close(w.release)
+		time.Sleep(time.Second)
+		if len(w.started) != 3 {
+			t.Errorf("%d jobs were started, want the third as soon as there was room", len(w.started))
 		}
 	})
 }

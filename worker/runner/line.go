@@ -100,16 +100,23 @@ func (r *Runner) work() {
 // ended its goroutine.
 func (r *Runner) replace() { go r.work() }
 
-// giveBackWaiting gives back what stands in line, or only what has stood there since before a time.
+// giveBackWaiting gives back what stands in line, or only what has stood there since before a time. Then the pace that
+// it was claimed at no longer holds; no job that runs has ended to say so.
 func (r *Runner) giveBackWaiting(before time.Time) {
 	r.line.mu.Lock()
-	var back []*run
+	var back, stay []*run
 	for _, x := range r.line.waiting {
 		if (before.IsZero() || x.claim.at.Before(before)) && x.state.CompareAndSwap(claimed, ended) {
 			back = append(back, x)
+		} else {
+			stay = append(stay, x)
 		}
 	}
+	r.line.waiting = stay
 	r.line.mu.Unlock()
+	if len(back) > 0 && !before.IsZero() {
+		r.line.pace.Store(max(r.line.pace.Load(), int64(maxWait)))
+	}
 	r.giveBack(back)
 }
 
@@ -123,9 +130,7 @@ func (r *Runner) giveBack(runs []*run) {
 // settleUnstarted hands the outcome of a run that was never started to the finisher.
 func (r *Runner) settleUnstarted(x *run, o job.Outcome, label string, urgent bool) {
 	x.cancel(nil)
-	if x.handler.limit > 0 {
-		x.handler.used.Add(-1)
-	}
+	r.roomIn(x.handler)
 	r.places.release(1)
 	r.finisher.add(ending{run: x, outcome: o, label: label, unstarted: true}, urgent)
 }

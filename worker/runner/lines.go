@@ -56,9 +56,9 @@ func (l lines) sentence(e *ending, verdict job.Verdict) string {
 	case e.outcome.Action == job.Release:
 		what, then = "gave back", ", uncounted"
 	case e.outcome.Action == job.Retry:
-		then = fmt.Sprintf(" of %d, %s; again in %s", j.MaxAttempts, e.errorType, inWords(e.wait))
+		then = fmt.Sprintf(" of %d, %s; again in %s", j.MaxAttempts, e.errorType, inWords(max(e.wait, 0)))
 	case e.outcome.Action == job.Snooze:
-		then = fmt.Sprintf("; again in %s", inWords(e.wait))
+		then = fmt.Sprintf("; again in %s", inWords(max(e.wait, 0)))
 	case e.outcome.Action == job.Discard:
 		then = fmt.Sprintf(" of %d, %s; discarded (%s)", j.MaxAttempts, e.errorType, e.outcome.Reason)
 	}

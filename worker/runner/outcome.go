@@ -70,4 +70,5 @@ type ending struct {
 	label     string        // the executor's name for it: completed, failed …
 	errorType string
 	unstarted bool
+	deaf      bool // its handler goes on, and may look at the job
 }

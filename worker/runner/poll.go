@@ -168,6 +168,9 @@ func (l *loop) step(now time.Time) time.Time {
 	if l.r.finisher.full() {
 		return now.Add(placesDelay)
 	}
+	if l.r.handlers.full() {
+		return never // woken by freed
+	}
 	if at, wait := l.waitForPlaces(now); wait {
 		return earlier(at, never)
 	}

@@ -80,12 +80,12 @@ func (r *Runner) execute(x *run) (mine bool) {
 	if x.handler.fn == nil {
 		// Execute knows the run's own context alone: the deadline that a run shows is for handlers in Go, executors
 		// keep the limit themselves.
-		return r.end(x, x.handler.exec.Execute(x.Context, x.task()))
+		return r.end(x, x.handler.exec.Execute(x.Context, x.task()), false)
 	}
 	var result executor.Result
 	returned := false
 	defer func() {
-		mine = r.end(x, result)
+		mine = r.end(x, result, false)
 		if !returned && mine { // the handler has ended its goroutine, this one
 			r.replace()
 		}
@@ -95,23 +95,28 @@ func (r *Runner) execute(x *run) (mine bool) {
 	return
 }
 
-// end takes in what a run came to; false = it was abandoned before.
-func (r *Runner) end(x *run, result executor.Result) bool {
+// end takes in what a run came to; deaf: it is abandoned and its handler goes on. false = it was abandoned before.
+func (r *Runner) end(x *run, result executor.Result, deaf bool) bool {
 	if !x.state.CompareAndSwap(started, ended) {
 		return false
 	}
-	e := ending{run: x, took: time.Since(x.at), label: result.Outcome.String(), errorType: result.ErrorType}
+	e := ending{run: x, deaf: deaf, took: time.Since(x.at), label: result.Outcome.String(), errorType: result.ErrorType}
 	e.outcome = r.outcome(x, result)
 	if e.outcome.RunAt != 0 {
 		e.wait = e.outcome.RunAt.Sub(r.clock.Now())
 	}
 	x.cancel(nil) // whatever the handler left behind sees that the run is over
-	if h := x.handler; h.limit > 0 && h.used.Add(-1) < h.limit {
-		r.loop.freed(h)
-	}
+	r.roomIn(x.handler)
 	idle := r.places.release(1) && r.claiming.Load() == 0
 	r.finisher.add(e, idle)
 	return true
+}
+
+// roomIn gives a job's place under its handler's own limit back.
+func (r *Runner) roomIn(h *handler) {
+	if h.limit > 0 && h.used.Add(-1) < h.limit {
+		r.loop.freed(h)
+	}
 }
 
 // kill stops a run. A handler in Go that does not heed it is abandoned after its grace.

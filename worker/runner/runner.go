@@ -158,6 +158,9 @@ func New(o Options) (*Runner, error) {
 // it waits for it. An error says that the worker could not be registered for a reason that waiting does not cure, or
 // that some outcomes could not be saved before the end.
 func (r *Runner) Run(ctx context.Context) error {
+	if len(r.handlers.byKind) == 0 {
+		return errors.New("runner: there is no handler: give it one with Handle, or in worker.yaml")
+	}
 	if !r.ran.CompareAndSwap(false, true) {
 		return errors.New("runner: Run may be called once")
 	}

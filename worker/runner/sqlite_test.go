@@ -16,7 +16,7 @@ func finished(t *testing.T, s interface {
 }, ids []job.ID) map[job.State]int {
 	t.Helper()
 	states := map[job.State]int{}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, id := range ids {
 		for {
 			j, err := s.Get(t.Context(), id)
@@ -50,7 +50,7 @@ func TestTwoWorkersOnOneDatabaseRunEveryJobOnce(t *testing.T) {
 		})
 		work(t, r)
 	}
-	ids := enqueue(t, s, 3000, job.Spec{Kind: "a", Payload: []byte(`{"n": 1}`)})
+	ids := enqueue(t, s, 1000, job.Spec{Kind: "a", Payload: []byte(`{"n": 1}`)})
 	if states := finished(t, s, ids); states[job.Completed] != len(ids) {
 		t.Errorf("ended as %v, want all completed", states)
 	}

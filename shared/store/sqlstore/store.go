@@ -210,23 +210,19 @@ func (s *Store) Schema(ctx context.Context) (have, want int64, err error) { retu
 
 // Migrate brings the schema to the newest version.
 func (s *Store) Migrate(ctx context.Context) error {
-	have, want, err := s.db.Schema(ctx)
-	if err != nil {
-		return s.fail("schema", s.db.Class(err), err)
-	}
-	switch {
-	case have > want:
-		return fmt.Errorf("%w: it has version %d, this binary knows %d", job.ErrNewerSchema, have, want)
-	case have == want:
-		return nil
-	}
-	// Two processes may find the database empty at once. Every migration can be run twice, so the loser just tries
-	// again; a lock would have to be different on every engine.
+	// Two processes may find the database empty at once, and one then sees the other's half-made tables. Every migration
+	// can be run twice, so the loser just tries again; a lock would have to be different on every engine.
 	for try := 1; ; try++ {
-		if err = s.db.Migrate(ctx); err == nil {
+		have, want, err := s.db.Schema(ctx)
+		switch {
+		case err == nil && have > want:
+			return fmt.Errorf("%w: it has version %d, this binary knows %d", job.ErrNewerSchema, have, want)
+		case err == nil && have == want:
 			return nil
+		case err == nil:
+			err = s.db.Migrate(ctx)
 		}
-		if have, want, e := s.db.Schema(ctx); e == nil && have == want {
+		if err == nil {
 			return nil
 		}
 		if try == maxTries || !pause(ctx, try+3) {

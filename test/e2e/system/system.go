@@ -22,8 +22,8 @@ import (
 // Times are the settings that decide how fast a death is seen.
 type Times struct{ Heartbeat, Lease, Sweep time.Duration }
 
-// Short are times for tests; with two busy cores a lease of 3 s is not lost by accident.
-var Short = Times{500 * time.Millisecond, 3 * time.Second, 300 * time.Millisecond}
+// Short are times for tests, those of the local run; on two busy cores such a lease is not lost by accident.
+var Short = Times{time.Second, 4 * time.Second, 500 * time.Millisecond}
 
 // Default are the times of the binaries.
 var Default = Times{5 * time.Second, 20 * time.Second, time.Second}

@@ -1,0 +1,17 @@
+//go:build mutant
+
+package executor
+
+import (
+	"os"
+	"time"
+)
+
+// leaseSlip is a planted defect, chosen by SLOTQ_MUTANT: the worker tells its shim a lease that is too long, so jobs live on.
+// `make mutants` shows that the test of that promise finds it.
+var leaseSlip = func() int64 {
+	if os.Getenv("SLOTQ_MUTANT") == "shim_outlives_lease" {
+		return int64(time.Hour)
+	}
+	return 0
+}()
