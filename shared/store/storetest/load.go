@@ -1,9 +1,9 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,6 +21,7 @@ type schedule struct {
 	f     *fixture
 	queue job.Queue
 	clock *clock
+	slots []job.Slot
 
 	mu      sync.Mutex
 	running map[job.ID]bool
@@ -29,6 +30,9 @@ type schedule struct {
 	crashes int
 	retries int
 	fault   error
+
+	died chan struct{} // a worker died: both managers look
+	done chan struct{} // closed when the life is over
 }
 
 // keyLimits are the limits of the keys; the key is the limit's name and a letter.
@@ -37,8 +41,12 @@ var keyLimits = map[string]int{"1a": 1, "1b": 1, "2": 2, "3": 3}
 const scheduleJobs = 240
 
 func randomSchedule(f *fixture) {
-	s := &schedule{f: f, queue: f.queue("schedule", slots(3)), clock: newClock(f.now), running: map[job.ID]bool{}, keys: map[string]int{}}
+	s := &schedule{f: f, queue: f.queue("schedule", slots(3)), clock: newClock(f.now), running: map[job.ID]bool{}, keys: map[string]int{},
+		died: make(chan struct{}, 2), done: make(chan struct{})}
 	names := []string{"", "1a", "1b", "2", "3"}
+	for slot := 1; slot <= 3; slot++ {
+		s.slots = append(s.slots, job.Slot{QueueID: s.queue.ID, Slot: slot})
+	}
 	for n := range scheduleJobs {
 		set := []func(*job.Spec){maxAttempts(1000), maxCrashes(1000)}
 		if k := names[n%len(names)]; k != "" {
@@ -68,10 +76,18 @@ func randomSchedule(f *fixture) {
 func (s *schedule) over() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.f.ctx.Err() != nil && s.fault == nil {
+	if s.f.ctx.Err() != nil && s.fault == nil && s.ended < scheduleJobs {
 		s.fault = fmt.Errorf("stuck: %d of %d jobs ended", s.ended, scheduleJobs)
 	}
-	return s.fault != nil || s.ended == scheduleJobs
+	over := s.fault != nil || s.ended == scheduleJobs
+	if over {
+		select {
+		case <-s.done:
+		default:
+			close(s.done)
+		}
+	}
+	return over
 }
 
 // start notes that a job runs.
@@ -110,8 +126,15 @@ func (s *schedule) work(i int) error {
 	w, err := s.f.register(s.f.store)
 	for err == nil && !s.over() {
 		now := s.clock.tick(500 * time.Millisecond)
+		var hits []job.Slot
+		if hits, err = s.f.store.Poll(s.f.ctx, s.slots, now); err != nil {
+			break
+		}
+		if len(hits) == 0 {
+			continue
+		}
 		var c job.Claimed
-		c, err = w.take(w.request(s.queue, 1+r.IntN(3), 1+r.IntN(4), now, suspects))
+		c, err = w.take(w.request(s.queue, hits[r.IntN(len(hits))].Slot, 1+r.IntN(4), now, suspects))
 		if err != nil {
 			break
 		}
@@ -125,6 +148,12 @@ func (s *schedule) work(i int) error {
 			}
 			if err = declareDead(s.f, s.f.store, w.id); err == nil {
 				w, err = s.f.register(s.f.store)
+			}
+			for range 2 {
+				select {
+				case s.died <- struct{}{}:
+				default: // both have it before them
+				}
 			}
 			continue
 		}
@@ -155,19 +184,31 @@ func (s *schedule) work(i int) error {
 	return err
 }
 
+// manage sweeps after every death, as often as there are deaths: two managers do, so they meet.
 func (s *schedule) manage() error {
-	for !s.over() {
+	for {
+		select {
+		case <-s.died:
+		case <-s.done:
+			return nil
+		}
 		if _, err := sweep(s.f, s.f.store, s.clock.time()); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
+// operate changes the number of slots a few times in a second of the schedule.
 func (s *schedule) operate() error {
-	for n := 0; !s.over(); n++ {
+	for n, at := 0, job.Time(0); !s.over(); {
+		now := s.clock.time()
+		if now.Sub(at) < 10*time.Second {
+			runtime.Gosched()
+			continue
+		}
+		n, at = n+1, now
 		_, err := s.f.store.UpdateQueue(s.f.ctx, s.queue.Name, func(q *job.Queue) error { q.Slots = 1 + n%5; return nil })
-		if err != nil && !errors.Is(err, s.f.ctx.Err()) {
+		if err != nil {
 			return err
 		}
 	}
