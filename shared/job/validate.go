@@ -33,6 +33,9 @@ func CheckName(s string) string {
 	if len(s) < 1 || len(s) > MaxName {
 		return "must have 1 to 128 characters"
 	}
+	if s == "." || s == ".." {
+		return "must not be . or .., which no address can name"
+	}
 	for i := range len(s) {
 		c := s[i]
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._:-", c) >= 0) {

@@ -19,6 +19,7 @@ type counter struct {
 	url     string
 	analyze string // brings the planner's statistics up to date
 	raw     *sql.DB
+	store   store.Store // counted
 	// begin starts counting in a transaction; what it returns ends it. text is the statement in its portable form.
 	begin func(ctx context.Context, c *counter, q sqlstore.Querier, text string, args []any) (end func(ctx context.Context) (int64, error), err error)
 	alone bool // begin needs the connection that the statement runs on
@@ -30,24 +31,23 @@ type counter struct {
 
 func newCounter(t *testing.T, c *counter) *counter {
 	c.raw = openRaw(t, c.url)
-	s, err := store.Open(t.Context(), c.url, store.Options{})
-	check(t, err)
-	check(t, s.Migrate(t.Context()))
-	check(t, s.Close())
+	c.store = must(store.Open(t.Context(), c.url, store.Options{Connections: 3}))(t)
+	t.Cleanup(func() { check(t, c.store.Close()) })
+	check(t, c.store.Migrate(t.Context()))
+	c.store.(*sqlstore.Store).Wrap(func(e sqlstore.Engine) sqlstore.Engine { return countedEngine{e, c} })
 	return c
 }
 
-// call runs one call of a store and returns what its statements read.
+// call runs one call of the store and returns what its statements read.
 func (c *counter) call(t *testing.T, do func(ctx context.Context, s store.Store) error) map[string]int64 {
-	s, err := store.Open(t.Context(), c.url, store.Options{Connections: 3})
-	check(t, err)
-	s.(*sqlstore.Store).Wrap(func(e sqlstore.Engine) sqlstore.Engine { return countedEngine{e, c} })
 	c.reads, c.err = map[string]int64{}, nil
-	err = do(t.Context(), s)
-	check(t, s.Close())
+	err := do(t.Context(), c.store)
 	check(t, c.err)
 	if err != nil {
 		t.Errorf("the call failed, so that its rows say nothing: %v", err)
+	}
+	if len(c.reads) == 0 {
+		t.Error("no statement was counted")
 	}
 	return c.reads
 }

@@ -55,7 +55,7 @@ func checkAddress(addr netip.Addr, allow []netip.Prefix) error {
 		if within(target, allow) {
 			return nil
 		}
-		return fmt.Errorf("%v is a private or loopback address, which the handler must list under allow:", addr)
+		return fmt.Errorf("%v is a private or loopback address, which the handler must list under `allow`", addr)
 	case target.Is4(), global6.Contains(target):
 		return nil
 	}

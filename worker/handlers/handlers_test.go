@@ -136,7 +136,7 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 		{"exec key with http", "handlers:\n  a:\n    http: https://example.org/\n    dir: /tmp\n", "worker.yaml:4: handler a: dir belongs to handlers with exec"},
 		{"bad URL", "handlers:\n  a:\n    http: example.org\n", "worker.yaml:3: handler a: http: the URL must begin with http"},
 		{"URL with a password", "handlers:\n  a:\n    http: https://u:p@example.org/\n", "secret_env instead"},
-		{"URL on loopback", "handlers:\n  a:\n    http: http://127.0.0.1/\n", "must list under allow:"},
+		{"URL on loopback", "handlers:\n  a:\n    http: http://127.0.0.1/\n", "must list under `allow`"},
 		{"bad CIDR", "handlers:\n  a:\n    http: https://example.org/\n    allow: [10.0.0.1]\n", "worker.yaml:4: handler a: allow: \"10.0.0.1\" is no CIDR range"},
 		{"CIDR of metadata", "handlers:\n  a:\n    http: https://example.org/\n    allow: [169.254.169.254/32]\n", "may never call"},
 		{"secret not set", "handlers:\n  a:\n    http: https://example.org/\n    secret_env: NO_SECRET\n", "worker.yaml:4: handler a: the variable NO_SECRET of secret_env is not set"},

@@ -33,7 +33,9 @@ func (l *loop) claim(s *slot) {
 	blind := !l.r.suspect.CompareAndSwap(false, true)
 	go func() {
 		done := l.r.claim(s, serving, lifo, !blind)
-		l.r.claiming.Add(-1)
+		if done.more {
+			l.r.claiming.Add(-1)
+		}
 		done.blind = blind
 		l.claims <- done
 	}()
@@ -53,6 +55,9 @@ func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone
 		got = job.Claimed{}
 	}
 	done.taken, done.more, done.err = len(got.Jobs), got.More, err
+	if !got.More {
+		r.claiming.Add(-1) // before these jobs start: the outcome of the last that runs waits for no others
+	}
 	c.suspect = len(got.Jobs) == 1 && got.Jobs[0].Suspect()
 	if suspects && !c.suspect {
 		r.suspect.Store(false)

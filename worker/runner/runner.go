@@ -63,16 +63,16 @@ func (o *Options) fill() error {
 	if o.Store == nil {
 		return errors.New("runner: Options.Store is nil: open one with store.Open")
 	}
-	positive := func(d *time.Duration, fallback time.Duration) {
+	standard := func(d *time.Duration, value time.Duration) {
 		if *d == 0 {
-			*d = fallback
+			*d = value
 		}
 	}
-	positive(&o.Poll, time.Second)
-	positive(&o.Heartbeat, 5*time.Second)
-	positive(&o.Lease, 20*time.Second)
-	positive(&o.DrainTimeout, 25*time.Second)
-	positive(&o.Gather, 3*time.Millisecond)
+	standard(&o.Poll, time.Second)
+	standard(&o.Heartbeat, 5*time.Second)
+	standard(&o.Lease, 20*time.Second)
+	standard(&o.DrainTimeout, 25*time.Second)
+	standard(&o.Gather, 3*time.Millisecond)
 	if o.Concurrency == 0 {
 		o.Concurrency = 24
 	}

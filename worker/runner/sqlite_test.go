@@ -50,7 +50,7 @@ func TestTwoWorkersOnOneDatabaseRunEveryJobOnce(t *testing.T) {
 		})
 		work(t, r)
 	}
-	ids := enqueue(t, s, 1000, job.Spec{Kind: "a", Payload: []byte(`{"n": 1}`)})
+	ids := enqueue(t, s, 400, job.Spec{Kind: "a", Payload: []byte(`{"n": 1}`)})
 	if states := finished(t, s, ids); states[job.Completed] != len(ids) {
 		t.Errorf("ended as %v, want all completed", states)
 	}
@@ -128,7 +128,7 @@ func TestARunningJobIsCancelledInTheDatabase(t *testing.T) {
 
 func TestAWorkerDeclaredDeadInTheDatabaseGoesOnUnderANewID(t *testing.T) {
 	s := openSQLite(t)
-	r := newRunner(t, Options{Store: s, Heartbeat: 50 * time.Millisecond, Lease: 5 * time.Second})
+	r := newRunner(t, Options{Store: s, Heartbeat: time.Second, Lease: 10 * time.Second})
 	started := make(chan int, 2)
 	r.Handle("a", func(ctx context.Context, j *Job) (any, error) {
 		started <- j.Run

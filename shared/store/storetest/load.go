@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"time"
 
@@ -31,8 +30,9 @@ type schedule struct {
 	retries int
 	fault   error
 
-	died chan struct{} // a worker died: both managers look
-	done chan struct{} // closed when the life is over
+	died   chan struct{} // a worker died: both managers look
+	resize chan struct{} // it is time for another number of slots
+	done   chan struct{} // closed when the life is over
 }
 
 // keyLimits are the limits of the keys; the key is the limit's name and a letter.
@@ -42,7 +42,7 @@ const scheduleJobs = 240
 
 func randomSchedule(f *fixture) {
 	s := &schedule{f: f, queue: f.queue("schedule", slots(3)), clock: newClock(f.now), running: map[job.ID]bool{}, keys: map[string]int{},
-		died: make(chan struct{}, 2), done: make(chan struct{})}
+		died: make(chan struct{}, 2), resize: make(chan struct{}, 1), done: make(chan struct{})}
 	names := []string{"", "1a", "1b", "2", "3"}
 	for slot := 1; slot <= 3; slot++ {
 		s.slots = append(s.slots, job.Slot{QueueID: s.queue.ID, Slot: slot})
@@ -54,14 +54,17 @@ func randomSchedule(f *fixture) {
 		}
 		f.add(s.queue, set...)
 	}
-	f.together(claimers+3, func(i int) error {
+	f.together(claimers+3, func(i int) (err error) {
 		switch {
 		case i < claimers:
-			return s.work(i)
+			err = s.work(i)
 		case i < claimers+2:
-			return s.manage()
+			err = s.manage()
+		default:
+			err = s.operate()
 		}
-		return s.operate()
+		s.fail(err)
+		return err
 	})
 	s.f.ok(s.fault)
 	equal(f, "rows", f.rows(), 0)
@@ -88,6 +91,16 @@ func (s *schedule) over() bool {
 		}
 	}
 	return over
+}
+
+// fail ends the life of all when one of them cannot go on.
+func (s *schedule) fail(err error) {
+	s.mu.Lock()
+	if s.fault == nil {
+		s.fault = err
+	}
+	s.mu.Unlock()
+	s.over()
 }
 
 // start notes that a job runs.
@@ -125,7 +138,7 @@ func (s *schedule) work(i int) error {
 	r := rand.New(rand.NewPCG(uint64(i), 7))
 	w, err := s.f.register(s.f.store)
 	for err == nil && !s.over() {
-		now := s.clock.tick(500 * time.Millisecond)
+		now := s.clock.tick(2 * time.Second)
 		var hits []job.Slot
 		if hits, err = s.f.store.Poll(s.f.ctx, s.slots, now); err != nil {
 			break
@@ -150,10 +163,7 @@ func (s *schedule) work(i int) error {
 				w, err = s.f.register(s.f.store)
 			}
 			for range 2 {
-				select {
-				case s.died <- struct{}{}:
-				default: // both have it before them
-				}
+				signal(s.died)
 			}
 			continue
 		}
@@ -179,6 +189,9 @@ func (s *schedule) work(i int) error {
 			if ends && o.Action.Ends() {
 				s.count(&s.ended)
 			}
+			if r.IntN(8) == 0 {
+				signal(s.resize)
+			}
 		}
 	}
 	return err
@@ -198,19 +211,25 @@ func (s *schedule) manage() error {
 	}
 }
 
-// operate changes the number of slots a few times in a second of the schedule.
+// operate changes the number of slots every now and then.
 func (s *schedule) operate() error {
-	for n, at := 0, job.Time(0); !s.over(); {
-		now := s.clock.time()
-		if now.Sub(at) < 10*time.Second {
-			runtime.Gosched()
-			continue
+	for n := 1; ; n++ {
+		select {
+		case <-s.resize:
+		case <-s.done:
+			return nil
 		}
-		n, at = n+1, now
 		_, err := s.f.store.UpdateQueue(s.f.ctx, s.queue.Name, func(q *job.Queue) error { q.Slots = 1 + n%5; return nil })
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// signal wakes somebody who waits; one who is awake looks again anyway.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

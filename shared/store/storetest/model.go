@@ -17,7 +17,7 @@ import (
 // How much the state machine tries on each store: the sum of the steps decides, since the length of a run is random and
 // actions that find nothing to do do not count.
 const (
-	modelRuns   = 240
+	modelRuns   = 200
 	modelLength = 64
 	modelSteps  = 200 * 60
 )
@@ -81,12 +81,15 @@ func runModel(t *testing.T, db *database) {
 	}()
 	counts := &modelCounts{}
 	runs := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		runs++
-		db.empty(t)
-		m := newModel(rt, ctx, s, counts)
-		rt.Repeat(m.actions())
-	})
+	for round := 0; round < 10 && !t.Failed() && counts.steps < modelSteps; round++ {
+		rapid.Check(t, func(rt *rapid.T) {
+			runs++
+			db.empty(t)
+			m := newModel(rt, ctx, s, counts)
+			rt.Repeat(m.actions())
+		})
+		setFlag(t, "rapid.checks", "20")
+	}
 	t.Logf("%d runs, %+v", runs, *counts)
 	if t.Failed() {
 		return

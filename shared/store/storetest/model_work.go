@@ -297,4 +297,6 @@ func (m *model) rescue() {
 	for id := range rescued {
 		m.Fatalf("job %s was rescued and no dead worker held it", id)
 	}
+	// The dead have nothing left; what they may still send is among the stale outcomes.
+	m.workers = slices.DeleteFunc(m.workers, func(w *modelWorker) bool { return w.dead })
 }
