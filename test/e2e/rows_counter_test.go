@@ -46,9 +46,6 @@ func (c *counter) call(t *testing.T, do func(ctx context.Context, s store.Store)
 	if err != nil {
 		t.Errorf("the call failed, so that its rows say nothing: %v", err)
 	}
-	if len(c.reads) == 0 {
-		t.Error("no statement was counted")
-	}
 	return c.reads
 }
 

@@ -139,7 +139,6 @@ func delay(d time.Duration) func(*job.Spec) { return func(s *job.Spec) { s.Delay
 func uniqueKey(k string) func(*job.Spec)    { return func(s *job.Spec) { s.UniqueKey = k } }
 func expiresAt(t job.Time) func(*job.Spec)  { return func(s *job.Spec) { s.ExpiresAt = t } }
 func payload(b []byte) func(*job.Spec)      { return func(s *job.Spec) { s.Payload = b } }
-func digest(body string) func(*job.Spec)    { return func(s *job.Spec) { s.Digest = digestOf(body) } }
 func given(id job.ID, body string) func(*job.Spec) {
 	return func(s *job.Spec) { s.ID, s.Digest = &id, digestOf(body) }
 }

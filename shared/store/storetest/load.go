@@ -38,7 +38,7 @@ type schedule struct {
 // keyLimits are the limits of the keys; the key is the limit's name and a letter.
 var keyLimits = map[string]int{"1a": 1, "1b": 1, "2": 2, "3": 3}
 
-const scheduleJobs = 240
+const scheduleJobs = 120
 
 func randomSchedule(f *fixture) {
 	s := &schedule{f: f, queue: f.queue("schedule", slots(3)), clock: newClock(f.now), running: map[job.ID]bool{}, keys: map[string]int{},

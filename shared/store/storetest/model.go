@@ -66,7 +66,11 @@ type modelWorker struct {
 
 // runModel runs the machine on one database, emptied before each run.
 func runModel(t *testing.T, db *database) {
-	setFlag(t, "rapid.checks", fmt.Sprint(modelRuns))
+	wantRuns, wantSteps := modelRuns, modelSteps
+	if underRace {
+		wantRuns, wantSteps = modelRuns/10, modelSteps/10
+	}
+	setFlag(t, "rapid.checks", fmt.Sprint(wantRuns))
 	setFlag(t, "rapid.steps", fmt.Sprint(modelLength))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
@@ -81,21 +85,21 @@ func runModel(t *testing.T, db *database) {
 	}()
 	counts := &modelCounts{}
 	runs := 0
-	for round := 0; round < 10 && !t.Failed() && counts.steps < modelSteps; round++ {
+	for round := 0; round < 10 && !t.Failed() && counts.steps < wantSteps; round++ {
 		rapid.Check(t, func(rt *rapid.T) {
 			runs++
 			db.empty(t)
 			m := newModel(rt, ctx, s, counts)
 			rt.Repeat(m.actions())
 		})
-		setFlag(t, "rapid.checks", "20")
+		setFlag(t, "rapid.checks", "10")
 	}
 	t.Logf("%d runs, %+v", runs, *counts)
 	if t.Failed() {
 		return
 	}
-	if counts.steps < modelSteps {
-		t.Errorf("%d steps, want %d", counts.steps, modelSteps)
+	if counts.steps < wantSteps {
+		t.Errorf("%d steps, want %d", counts.steps, wantSteps)
 	}
 	for what, n := range map[string]int{"claims": counts.claims, "rescues": counts.rescues, "refused finishes": counts.refused,
 		"created": counts.created, "duplicates": counts.duplicates, "ended": counts.ended} {

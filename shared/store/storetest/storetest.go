@@ -86,7 +86,7 @@ func Main(m *testing.M) {
 }
 
 // testLimit is the longest that one test may take: a test that waits for ever says so by name.
-const testLimit = 90 * time.Second
+const testLimit = 3 * time.Minute
 
 // newFixture opens a handle on an emptied database.
 func newFixture(t *testing.T, db *database) *fixture {

@@ -32,7 +32,6 @@ func (f *fixture) register(s store.Store) (*worker, error) {
 }
 
 func suspects(r *job.ClaimRequest) { r.Suspects = true }
-func lifo(r *job.ClaimRequest)     { r.LIFO = true }
 
 func serves(kinds ...string) func(*job.ClaimRequest) {
 	return func(r *job.ClaimRequest) {
