@@ -9,9 +9,6 @@ package storetest
 
 import (
 	"context"
-	"fmt"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -97,10 +94,4 @@ func newFixture(t *testing.T, db *database) *fixture {
 	f := &fixture{T: t, ctx: ctx, db: db, now: T0}
 	f.store = f.again()
 	return f
-}
-
-// RunName is the pattern for `go test -run` that chooses one test of the suite.
-func RunName(top, group string, c Test) string {
-	name := strings.ReplaceAll(c.Name, " ", "_")
-	return fmt.Sprintf("^%s$/^%s$/^%s$", top, group, regexp.QuoteMeta(name))
 }
