@@ -202,7 +202,7 @@ func (l *link) statements() {
 			return
 		case lost:
 			l.muted.Store(true)
-			_, _ = l.server.Write(message)
+			l.run(message)
 			l.wait(l.replied)
 			if r.then != nil {
 				r.then()
@@ -222,6 +222,21 @@ func (l *link) statements() {
 			close(r.hit)
 			l.muted.Store(true)
 			_, _ = io.Copy(io.Discard, l.client) // until the client gives up or the test ends
+			return
+		}
+	}
+}
+
+// run sends a message and, where it only begins a statement (PostgreSQL's Bind), the rest up to Sync: before that the
+// server does not answer.
+func (l *link) run(message []byte) {
+	_, err := l.server.Write(message)
+	for l.proxy.postgres && message[0] == 'B' && err == nil {
+		var next []byte
+		if next, _, err = l.read(); err == nil {
+			_, err = l.server.Write(next)
+		}
+		if err == nil && next[0] == 'S' {
 			return
 		}
 	}
