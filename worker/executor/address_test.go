@@ -104,7 +104,7 @@ func TestNameThatResolvesToAClosedAddressIsRefusedWhenDialled(t *testing.T) {
 	defer h.Close()
 	r := h.Execute(t.Context(), task())
 	wantOutcome(t, r, Failed, TypeAddress)
-	if !strings.Contains(r.Message, "allow:") {
+	if !strings.Contains(r.Message, "list under `allow`") {
 		t.Errorf("the message does not say what to do: %s", r.Message)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,12 @@ func TestJobInheritsNoIgnoredSignal(t *testing.T) {
 	r, _ := sh(t, "grep -E 'SigIgn|SigBlk' /proc/self/status")
 	wantOutcome(t, r, Completed, "")
 	for line := range strings.Lines(string(r.Output)) {
-		if f := strings.Fields(line); strings.Trim(f[1], "0") != "" {
+		mask, err := strconv.ParseUint(strings.Fields(line)[1], 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// 1 to 31: those above are the C library's own, and come as whoever started the tests left them.
+		if mask&(1<<31-1) != 0 {
 			t.Error(strings.TrimSpace(line))
 		}
 	}
