@@ -119,17 +119,20 @@ func (s *Store) read(ctx context.Context, operation, query string, args []any, f
 	defer s.done(operation, time.Now())
 	ctx, cancel := context.WithTimeout(ctx, operationLimit)
 	defer cancel()
+	handed := false
 	for try := 1; ; try++ {
-		err := func() error {
-			rows, err := s.db.Query(ctx, query, args...)
-			return each(rows, err, fn)
-		}()
+		rows, err := s.db.Query(ctx, query, args...)
+		err = each(rows, err, func(r Rows) error {
+			handed = true
+			return fn(r)
+		})
 		if err == nil {
 			return nil
 		}
 		class := s.db.Class(err)
-		// A read is tried again only on a connection that was found dead; the caller decides about the rest.
-		if class != Unavailable || try == 3 || ctx.Err() != nil || !pause(ctx, try) {
+		// A read is tried again only on a connection that was found dead, before fn has kept a row: it would get it twice.
+		// The caller decides about the rest.
+		if class != Unavailable || handed || try == 3 || ctx.Err() != nil || !pause(ctx, try) {
 			return s.fail(operation, class, err)
 		}
 		s.retried(class, false)
