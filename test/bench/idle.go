@@ -39,24 +39,28 @@ func idle(ctx context.Context, s settings, db database, dir string) error {
 		if part == "worker" {
 			args = append(args, "--handlers", handlers, "--insecure")
 		}
-		stop, err := start(ctx, filepath.Join(dir, part), "http://"+address+"/readyz", db, args...)
+		pid, stop, err := start(ctx, filepath.Join(dir, part), "http://"+address+"/readyz", db, args...)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		pid, err := pidOf(filepath.Join(dir, part))
-		if err != nil {
-			return err
-		}
 		time.Sleep(3 * time.Second) // starting is not idling
 		cpuBefore, err := cpuSeconds(pid)
 		if err != nil {
 			return err
 		}
-		q0, t0 := queries(), time.Now()
+		t0 := time.Now()
+		queriesBefore, err := queries()
+		if err != nil {
+			return err
+		}
 		time.Sleep(time.Duration(s.idle) * time.Second)
+		queriesAfter, err := queries()
+		if err != nil {
+			return err
+		}
 		took := time.Since(t0).Seconds()
-		rate := (queries() - q0) / took
+		rate := (queriesAfter - queriesBefore) / took
 		cpuAfter, err := cpuSeconds(pid)
 		if err != nil {
 			return err
@@ -82,22 +86,19 @@ func perSecond(db database, rate float64) string {
 }
 
 // counter returns a function that reads how many statements the server has run so far, its own not counted.
-func counter(ctx context.Context, db database) (func() float64, error) {
+func counter(ctx context.Context, db database) (func() (float64, error), error) {
 	switch db.name {
 	case "sqlite":
-		return func() float64 { return 0 }, nil
+		return func() (float64, error) { return 0, nil }, nil
 	case "postgres":
 		conn, err := pgx.Connect(ctx, db.url)
 		if err != nil {
 			return nil, err
 		}
 		// Transactions: PostgreSQL counts no statements without an extension. A poll and a beat are one each.
-		return func() float64 {
-			var n float64
-			if err := conn.QueryRow(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()").Scan(&n); err != nil {
-				panic(err)
-			}
-			return n - 1
+		return func() (n float64, err error) {
+			err = conn.QueryRow(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()").Scan(&n)
+			return n - 1, err
 		}, nil
 	}
 	u, err := url.Parse(db.url)
@@ -109,13 +110,10 @@ func counter(ctx context.Context, db database) (func() float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() float64 {
+	return func() (n float64, err error) {
 		var name string
-		var n float64
-		if err := d.QueryRow("SHOW GLOBAL STATUS LIKE 'Questions'").Scan(&name, &n); err != nil {
-			panic(err)
-		}
-		return n
+		err = d.QueryRow("SHOW GLOBAL STATUS LIKE 'Questions'").Scan(&name, &n)
+		return n, err
 	}, nil
 }
 
@@ -142,34 +140,6 @@ func ok(ctx context.Context, url string) bool {
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body) // so that the connection is used again
 	return res.StatusCode == http.StatusOK
-}
-
-// pidOf finds this process's child that runs the binary and is no shim of another.
-func pidOf(binary string) (int, error) {
-	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
-	if err != nil {
-		return 0, err
-	}
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return 0, err
-	}
-	for _, t := range threads {
-		more, err := os.ReadFile("/proc/self/task/" + t.Name() + "/children")
-		if err == nil {
-			children = append(append(children, ' '), more...)
-		}
-	}
-	for field := range strings.FieldsSeq(string(children)) {
-		pid, err := strconv.Atoi(field)
-		if err != nil {
-			return 0, err
-		}
-		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == binary {
-			return pid, nil
-		}
-	}
-	return 0, errors.New("the process is gone")
 }
 
 // cpuSeconds is user and system time; the clock tick is 1/100 s on every Linux of today.

@@ -132,17 +132,17 @@ func startAPI(ctx context.Context, db database, dir string) (base string, stop f
 	if err != nil {
 		return "", nil, err
 	}
-	stop, err = start(ctx, filepath.Join(dir, "api"), "http://"+address+"/readyz", db, "--listen", address)
+	_, stop, err = start(ctx, filepath.Join(dir, "api"), "http://"+address+"/readyz", db, "--listen", address)
 	return "http://" + address, stop, err
 }
 
 // start runs a binary until stop and waits for it to be ready.
-func start(ctx context.Context, binary, ready string, db database, args ...string) (stop func(), err error) {
+func start(ctx context.Context, binary, ready string, db database, args ...string) (pid int, stop func(), err error) {
 	cmd := exec.CommandContext(ctx, binary, append(args, "--log-level", "warn")...)
 	cmd.Env = append(os.Environ(), "SLOTQ_DATABASE_URL="+db.url)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	stop = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
@@ -150,11 +150,11 @@ func start(ctx context.Context, binary, ready string, db database, args ...strin
 	}
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if ok(ctx, ready) {
-			return stop, nil
+			return cmd.Process.Pid, stop, nil
 		}
 		if time.Now().After(deadline) {
 			stop()
-			return nil, fmt.Errorf("%s was not ready within 15 s", filepath.Base(binary))
+			return 0, nil, fmt.Errorf("%s was not ready within 15 s", filepath.Base(binary))
 		}
 	}
 }

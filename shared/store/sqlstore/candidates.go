@@ -27,7 +27,7 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
-		cond, condArgs := c.from(priority, !c.request.LIFO)
+		cond, condArgs := c.from(priority)
 		branches = append(branches, branch(c.dialect, "SELECT "+waitingJob+" FROM slotq_jobs j {with queue}"+
 			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?"))
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
@@ -76,9 +76,9 @@ func (c *candidates) order() string {
 
 // from is the condition that begins after the caller's mark. With lifo the newest jobs come before the mark, so the
 // first read ignores it and only the scan behind it begins there.
-func (c *candidates) from(priority int, marked bool) (string, []any) {
+func (c *candidates) from(priority int) (string, []any) {
 	runAt, id, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now)
-	if !ok || !marked {
+	if !ok || c.request.LIFO {
 		return "", nil
 	}
 	return c.past(runAt, id)

@@ -123,5 +123,3 @@ func flag(b bool) int {
 	}
 	return 0
 }
-
-func commas(columns []string) string { return strings.Join(columns, ", ") }

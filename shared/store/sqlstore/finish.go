@@ -178,17 +178,10 @@ func either(a, b []job.RunError) []job.RunError {
 	return b
 }
 
-var historyColumns = append([]string{"state"}, append(append([]string(nil), common...), "finished_at", "state_reason", "output", "stub", "remove_at")...)
-
 // archive copies jobs into history and deletes them; the counts must agree. What retention 0 keeps of a job is a
 // stub: an hour for an id that may be sent again after an unknown COMMIT, a day for ids and keys that clients gave.
 func archive(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time) (int, error) {
-	keep := map[job.State]string{job.Completed: "q.keep_completed_us", job.Discarded: "q.keep_discarded_us", job.Cancelled: "q.keep_cancelled_us"}[e.state]
-	n, err := tx.Exec(ctx, "INSERT INTO slotq_history ("+commas(historyColumns)+") SELECT ?::smallint, "+archivedColumns+
-		", ?::bigint, ?::text, ?::bytea, CASE WHEN "+keep+" = 0 THEN 1 ELSE 0 END,"+
-		" GREATEST(?::bigint + "+keep+", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)"+
-		" FROM slotq_jobs j {by id} {with queue} WHERE (j.id, j.token) IN (??2)",
-		e.state, now, e.reason, []byte{}, now, now, held)
+	n, err := tx.Exec(ctx, archiveQuery[e.state], e.state, now, e.reason, []byte{}, now, now, held)
 	if err != nil || n == 0 {
 		return 0, err
 	}
@@ -197,6 +190,19 @@ func archive(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time
 		err = errMoved // somebody took one between the two statements
 	}
 	return int(n), err
+}
+
+var archiveQuery = map[job.State]string{
+	job.Completed: archiveInto("q.keep_completed_us"),
+	job.Discarded: archiveInto("q.keep_discarded_us"),
+	job.Cancelled: archiveInto("q.keep_cancelled_us"),
+}
+
+func archiveInto(keep string) string {
+	return "INSERT INTO slotq_history (state, " + list("") + ", finished_at, state_reason, output, stub, remove_at) SELECT ?::smallint, " + list("j.") +
+		", ?::bigint, ?::text, ?::bytea, CASE WHEN " + keep + " = 0 THEN 1 ELSE 0 END," +
+		" GREATEST(?::bigint + " + keep + ", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)" +
+		" FROM slotq_jobs j {by id} {with queue} WHERE (j.id, j.token) IN (??2)"
 }
 
 // archived says which of the held jobs stand in history with their token.
@@ -336,5 +342,3 @@ func (c *care) endCancelled(ctx context.Context, tx Tx, outcomes []job.Outcome, 
 	}
 	return nil
 }
-
-var archivedColumns = list("j.")

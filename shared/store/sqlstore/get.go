@@ -19,23 +19,26 @@ func (s *Store) Get(ctx context.Context, id job.ID) (*job.Job, error) {
 
 // anywhere finds a job in one statement, so that it cannot hide while it moves between the tables. A stub, which
 // retention 0 leaves so that an id is not used twice, is nobody's job any more.
-const anywhere = " FROM slotq_jobs j {by id} {with queue} WHERE j.id = ? UNION ALL SELECT "
-const anywhereHistory = " FROM slotq_history j {by key} {with queue} WHERE j.state IN (5, 6, 7) AND j.id = ? AND j.stub = 0"
+var anywhere = "SELECT " + waitingJob + " FROM slotq_jobs j {by id} {with queue} WHERE j.id = ? UNION ALL" +
+	" SELECT " + finishedJob + " FROM slotq_history j {by key} {with queue} WHERE j.state IN (5, 6, 7) AND j.id = ? AND j.stub = 0"
 
-func (s *Store) get(ctx context.Context, id job.ID, now job.Time) (j *job.Job, err error) {
-	err = s.read(ctx, "get", "SELECT "+waitingJob+anywhere+finishedJob+anywhereHistory, []any{id, id}, func(r Rows) (err error) {
-		j, err = scanJob(r, now, false)
-		return err
+// get finds a job outside a transaction.
+func (s *Store) get(ctx context.Context, id job.ID, now job.Time) (*job.Job, error) {
+	return found(now, func(fn func(Rows) error) error {
+		return s.read(ctx, "get", anywhere, []any{id, id}, fn)
 	})
-	if err == nil && j == nil {
-		err = job.ErrNotFound
-	}
-	return j, err
 }
 
-func get(ctx context.Context, q Querier, id job.ID, now job.Time) (j *job.Job, err error) {
-	rows, err := q.Query(ctx, "SELECT "+waitingJob+anywhere+finishedJob+anywhereHistory, id, id)
-	err = each(rows, err, func(r Rows) (err error) {
+// get finds a job within a transaction.
+func get(ctx context.Context, tx Tx, id job.ID, now job.Time) (*job.Job, error) {
+	return found(now, func(fn func(Rows) error) error {
+		rows, err := tx.Query(ctx, anywhere, id, id)
+		return each(rows, err, fn)
+	})
+}
+
+func found(now job.Time, read func(fn func(Rows) error) error) (j *job.Job, err error) {
+	err = read(func(r Rows) (err error) {
 		j, err = scanJob(r, now, false)
 		return err
 	})

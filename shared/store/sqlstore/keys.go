@@ -205,9 +205,9 @@ func admit(ctx context.Context, tx Tx, k job.Key) (admitted int, err error) {
 			k.QueueID, k.Slot.Slot, k.ConcurrencyKey, admitRows)
 		err = each(rows, err, func(r Rows) error {
 			var w waiter
+			err := r.Scan(&w.created, &w.id, &w.limit)
 			waiters = append(waiters, w)
-			w2 := &waiters[len(waiters)-1]
-			return r.Scan(&w2.created, &w2.id, &w2.limit)
+			return err
 		})
 		if err != nil {
 			return admitted, err
