@@ -75,7 +75,7 @@ func (s *Server) stored(j *job.Job, e job.Enqueued) {
 	}
 	s.metrics.enqueued.WithLabelValues(s.metrics.queues.Of(j.Queue), s.metrics.kinds.Of(j.Kind)).Inc()
 	if j.State == job.Available && !j.Blocked {
-		s.Nudge(j.Queue, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+		s.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
 	}
 }
 

@@ -32,7 +32,7 @@ type Options struct {
 	Clock    *clock.Clock
 	Log      *slog.Logger                      // nil = nothing is logged
 	Registry prometheus.Registerer             // nil = nothing is measured
-	Nudge    func(queue string, slot job.Slot) // told of every slot with a new job that is due; nil = nobody is
+	Nudge    func(queue, kind string, slot job.Slot) // told of every new job that is due; nil = nobody is
 
 	Hosts      []string // names answered to besides localhost and loopback addresses; "*" = any
 	MaxPayload int      // bytes; 0 = 256 KiB
@@ -74,7 +74,7 @@ func New(o Options) *Server {
 		o.Registry = prometheus.NewRegistry()
 	}
 	if o.Nudge == nil {
-		o.Nudge = func(string, job.Slot) {}
+		o.Nudge = func(string, string, job.Slot) {}
 	}
 	if o.MaxPayload == 0 {
 		o.MaxPayload = DefaultMaxPayload

@@ -42,7 +42,7 @@ func (s *Server) slots(ctx context.Context, name string) (wire.SlotList, error) 
 	out := wire.SlotList{Slots: make([]wire.Slot, len(rows))}
 	for i, row := range rows {
 		slot := wire.Slot{Slot: row.Slot.Slot, Draining: row.Slot.Slot > q.Slots, Paused: row.Paused}
-		if w, ok := prefer.Worker(q.Name, row.Slot, workers); ok {
+		if w, ok := prefer.Worker(q.Name, "", row.Slot, workers); ok {
 			slot.WorkerID, slot.WorkerName = w, names[w]
 		}
 		if time.Since(begun) < countTime {

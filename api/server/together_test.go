@@ -70,11 +70,11 @@ func TestJobsAreCountedAndTheirWorkersNudgedOnceTheyAreDue(t *testing.T) {
 	var mu sync.Mutex
 	nudged := map[string]int{}
 	e := start(t, func(o *Options) {
-		o.Nudge = func(queue string, slot job.Slot) {
+		o.Nudge = func(queue, kind string, slot job.Slot) {
 			mu.Lock()
 			defer mu.Unlock()
-			if slot.Slot < 1 || slot.QueueID == 0 {
-				t.Errorf("nudged %+v", slot)
+			if slot.Slot < 1 || slot.QueueID == 0 || kind != "k" {
+				t.Errorf("nudged %+v for a %q", slot, kind)
 			}
 			nudged[queue]++
 		}

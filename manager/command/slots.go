@@ -44,7 +44,7 @@ func (s *slotsCommand) execute(c *call) error {
 			w.SetCount(n.Count, n.least)
 			oldest[i] = n.OldestAvailable
 		}
-		if id, ok := prefer.Worker(q.Name, row.Slot, workers); ok {
+		if id, ok := prefer.Worker(q.Name, "", row.Slot, workers); ok {
 			w.WorkerID = id
 			w.WorkerName = workers[slices.IndexFunc(workers, func(w job.Worker) bool { return w.ID == id })].Name
 		}

@@ -103,7 +103,7 @@ func served(queue, kind string, workers []job.Worker) bool {
 	return slices.ContainsFunc(workers, func(w job.Worker) bool {
 		anySlot := w
 		anySlot.Slots = nil
-		return prefer.Serves(&anySlot, queue, 1) && (slices.Contains(w.Kinds, kind) || slices.Contains(w.Kinds, "*"))
+		return prefer.Serves(&anySlot, queue, 1) && prefer.ServesKind(&w, kind)
 	})
 }
 

@@ -66,7 +66,7 @@ func newFigures(now job.Time, queues []job.Queue, slots map[job.Slot]*slotCount,
 // served says that some worker takes jobs of the slot and has a handler for the kind.
 func served(queue string, slot int, kind string, workers []job.Worker) bool {
 	return slices.ContainsFunc(workers, func(w job.Worker) bool {
-		return prefer.Serves(&w, queue, slot) && (slices.Contains(w.Kinds, kind) || slices.Contains(w.Kinds, "*"))
+		return prefer.Serves(&w, queue, slot) && prefer.ServesKind(&w, kind)
 	})
 }
 

@@ -83,8 +83,10 @@ func (m *Manager) rescueClaims(ctx context.Context, claims []job.Claim) error {
 			}
 			jobs += len(outcomes)
 			crashes += m.countRescued(outcomes)
-			if m.Nudge != nil && len(outcomes) > 0 {
-				m.Nudge(outcomes[0].Job.Queue, c.Slot)
+			for _, o := range outcomes {
+				if m.Nudge != nil {
+					m.Nudge(o.Job.Queue, o.Job.Kind, c.Slot)
+				}
 			}
 		}
 		if jobs > 0 {

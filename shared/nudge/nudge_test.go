@@ -56,13 +56,13 @@ func TestTheWorkerThatPrefersTheSlotIsNudged(t *testing.T) {
 	other, otherHeard := hear(t)
 	s := NewSender(func(context.Context) ([]job.Worker, error) {
 		return []job.Worker{
-			{ID: 1, Queues: []string{"mail"}, Nudge: mail},
-			{ID: 2, Queues: []string{"other"}, Nudge: other},
+			{ID: 1, Queues: []string{"mail"}, Kinds: []string{"*"}, Nudge: mail},
+			{ID: 2, Queues: []string{"other"}, Kinds: []string{"*"}, Nudge: other},
 		}, nil
 	})
 	run(t, s.Run)
-	s.Nudge("mail", job.Slot{QueueID: -7, Slot: 1024})
-	s.Nudge("other", job.Slot{QueueID: 9, Slot: 1})
+	s.Nudge("mail", "k", job.Slot{QueueID: -7, Slot: 1024})
+	s.Nudge("other", "k", job.Slot{QueueID: 9, Slot: 1})
 	if got, want := next(t, mailHeard), (job.Slot{QueueID: -7, Slot: 1024}); got != want {
 		t.Errorf("the worker of mail heard %v, want %v", got, want)
 	}
@@ -71,15 +71,37 @@ func TestTheWorkerThatPrefersTheSlotIsNudged(t *testing.T) {
 	}
 }
 
+func TestTheNudgeGoesToAWorkerWithAHandlerForTheKind(t *testing.T) {
+	mail, mailHeard := hear(t)
+	pics, picsHeard := hear(t)
+	s := NewSender(func(context.Context) ([]job.Worker, error) {
+		return []job.Worker{{ID: 1, Kinds: []string{"mail.send", "mail.read"}, Nudge: mail}, {ID: 2, Kinds: []string{"picture"}, Nudge: pics}}, nil
+	})
+	run(t, s.Run)
+	for slot := 1; slot <= 24; slot++ { // about half of them are preferred by the worker without the handler
+		at := job.Slot{QueueID: 1, Slot: slot}
+		for _, kind := range []string{"mail.send", "mail.read", "nobody"} {
+			s.Nudge("q", kind, at)
+		}
+		if got := next(t, mailHeard); got != at {
+			t.Fatalf("the worker of mail heard %v, want %v", got, at)
+		}
+		s.Nudge("q", "picture", at)
+		if got := next(t, picsHeard); got != at {
+			t.Fatalf("the worker of pictures heard %v, want %v", got, at)
+		}
+	}
+}
+
 func TestNudgesOfOneSlotAreSentTogether(t *testing.T) {
 	address, heard := hear(t)
-	s := NewSender(func(context.Context) ([]job.Worker, error) { return []job.Worker{{ID: 1, Nudge: address}}, nil })
+	s := NewSender(func(context.Context) ([]job.Worker, error) { return []job.Worker{{ID: 1, Kinds: []string{"*"}, Nudge: address}}, nil })
 	for range 1000 {
-		s.Nudge("mail", job.Slot{QueueID: 1, Slot: 1})
+		s.Nudge("mail", "k", job.Slot{QueueID: 1, Slot: 1})
 	}
 	run(t, s.Run)
 	next(t, heard)
-	s.Nudge("mail", job.Slot{QueueID: 1, Slot: 2}) // whatever was sent for slot 1 comes before this
+	s.Nudge("mail", "k", job.Slot{QueueID: 1, Slot: 2}) // whatever was sent for slot 1 comes before this
 	extra := 0
 	for next(t, heard).Slot == 1 {
 		extra++
@@ -97,10 +119,10 @@ func TestANudgeNeverBlocksWhileTheDatabaseHangs(t *testing.T) {
 		return nil, ctx.Err()
 	})
 	run(t, s.Run)
-	s.Nudge("mail", job.Slot{QueueID: 1, Slot: 1})
+	s.Nudge("mail", "k", job.Slot{QueueID: 1, Slot: 1})
 	<-asked
 	for i := range 3 * maxPending {
-		s.Nudge("mail", job.Slot{QueueID: int32(i), Slot: 1})
+		s.Nudge("mail", "k", job.Slot{QueueID: int32(i), Slot: 1})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,14 +136,14 @@ func TestAnIdleSenderAsksNothingAndABusyOneSeldom(t *testing.T) {
 	var asked atomic.Int32
 	s := NewSender(func(context.Context) ([]job.Worker, error) {
 		asked.Add(1)
-		return []job.Worker{{ID: 1, Nudge: address}}, nil
+		return []job.Worker{{ID: 1, Kinds: []string{"*"}, Nudge: address}}, nil
 	})
 	run(t, s.Run)
 	if asked.Load() != 0 {
 		t.Error("it asked for workers before there was anything to send")
 	}
 	for i := range 20 {
-		s.Nudge("mail", job.Slot{QueueID: int32(i), Slot: 1})
+		s.Nudge("mail", "k", job.Slot{QueueID: int32(i), Slot: 1})
 		next(t, heard)
 	}
 	if n := asked.Load(); n != 1 {
@@ -136,15 +158,15 @@ func TestAFailingDatabaseOrAnUnusableAddressOnlyLosesNudges(t *testing.T) {
 		if turn.Add(1) == 1 {
 			return nil, errors.New("away")
 		}
-		return []job.Worker{{ID: 1, Queues: []string{"bad"}, Nudge: "nonsense"}, {ID: 2, Queues: []string{"mail"}, Nudge: address}}, nil
+		return []job.Worker{{ID: 1, Queues: []string{"bad"}, Kinds: []string{"*"}, Nudge: "nonsense"}, {ID: 2, Queues: []string{"mail"}, Kinds: []string{"*"}, Nudge: address}}, nil
 	})
 	var asks sync.WaitGroup
 	s.known(t.Context(), &asks)
 	asks.Wait()
 	s.readAt = time.Time{} // as if the failed reading were long ago
 	run(t, s.Run)
-	s.Nudge("bad", job.Slot{QueueID: 2, Slot: 2})
-	s.Nudge("mail", job.Slot{QueueID: 1, Slot: 1})
+	s.Nudge("bad", "k", job.Slot{QueueID: 2, Slot: 2})
+	s.Nudge("mail", "k", job.Slot{QueueID: 1, Slot: 1})
 	if got := next(t, heard); got.QueueID != 1 {
 		t.Errorf("heard %v", got)
 	}

@@ -18,7 +18,7 @@ const (
 	rest    = time.Millisecond
 	perSend = 200 * time.Microsecond
 
-	maxPending = 4096 // slots; those beyond are polled for
+	maxPending = 4096 // slots and kinds; those beyond are polled for
 )
 
 // How old a list of workers may be: one that is fresh is used, one that is stale is used once more while it is read
@@ -29,12 +29,12 @@ const (
 	askLimit = time.Second
 )
 
-// Sender nudges the workers that prefer slots. Run must be running for nudges to be sent.
+// Sender nudges, of the workers that have a handler for a job, the one that prefers its slot. Run must be running for nudges to be sent.
 type Sender struct {
 	workers func(context.Context) ([]job.Worker, error)
 
 	mu      sync.Mutex
-	pending map[job.Slot]string // to its queue's name
+	pending map[target]bool
 	wake    chan struct{}
 
 	listMu sync.Mutex
@@ -44,17 +44,23 @@ type Sender struct {
 	asking chan struct{} // closed when the list that is being asked for has come; nil = nobody asks
 }
 
+// target is what a nudge is about. The kind does not travel with it: it only chooses the worker.
+type target struct {
+	queue, kind string
+	slot        job.Slot
+}
+
 // NewSender makes a sender that learns of workers by asking workers, and only while there is something to send: an
 // idle process asks nothing. A failing workers means that nobody is nudged.
 func NewSender(workers func(context.Context) ([]job.Worker, error)) *Sender {
-	return &Sender{workers: workers, pending: map[job.Slot]string{}, wake: make(chan struct{}, 1)}
+	return &Sender{workers: workers, pending: map[target]bool{}, wake: make(chan struct{}, 1)}
 }
 
-// Nudge asks for the slot of the named queue to be nudged. It never blocks.
-func (s *Sender) Nudge(queue string, slot job.Slot) {
+// Nudge tells of a job of this kind in the slot of the named queue. It never blocks.
+func (s *Sender) Nudge(queue, kind string, slot job.Slot) {
 	s.mu.Lock()
 	if len(s.pending) < maxPending {
-		s.pending[slot] = queue
+		s.pending[target{queue, kind, slot}] = true
 	}
 	s.mu.Unlock()
 	select {
@@ -96,19 +102,24 @@ func (s *Sender) round(ctx context.Context, conn *net.UDPConn, asks *sync.WaitGr
 	list, routes := s.known(ctx, asks)
 	s.mu.Lock()
 	pending := s.pending
-	s.pending = make(map[job.Slot]string, len(pending))
+	s.pending = make(map[target]bool, len(pending))
 	s.mu.Unlock()
-	for slot, queue := range pending {
-		w, ok := prefer.Worker(queue, slot, list)
-		if !ok || !routes[w].IsValid() {
-			continue
-		}
-		b := encode(slot)
-		// An error says that this nudge is lost, which nudges may be.
-		_, _ = conn.WriteToUDPAddrPort(b[:], routes[w])
-		sent++
+	type letter struct {
+		to   netip.AddrPort
+		slot job.Slot
 	}
-	return sent
+	letters := make(map[letter]bool, len(pending)) // one for all kinds of a slot that the same worker runs
+	for t := range pending {
+		if w, ok := prefer.Worker(t.queue, t.kind, t.slot, list); ok && routes[w].IsValid() {
+			letters[letter{routes[w], t.slot}] = true
+		}
+	}
+	for l := range letters {
+		b := encode(l.slot)
+		// An error says that this nudge is lost, which nudges may be.
+		_, _ = conn.WriteToUDPAddrPort(b[:], l.to)
+	}
+	return len(letters)
 }
 
 // known returns the list of workers, asking for a newer one as its age says.

@@ -11,15 +11,16 @@ import (
 )
 
 // Worker is the worker that prefers a slot of the named queue; false = none of them serves it. Workers that are dead,
-// quiet or stopping do not count. The order of workers is of no matter. The queue's name is asked for since that is what a
-// worker says it serves; the slot has only its number.
-func Worker(queue string, slot job.Slot, workers []job.Worker) (job.WorkerID, bool) {
+// quiet or stopping do not count, nor do those without a handler for the kind; kind "" = any job of the slot. The order of
+// workers is of no matter. The queue's name is asked for since that is what a worker says it serves; the slot has only its
+// number.
+func Worker(queue, kind string, slot job.Slot, workers []job.Worker) (job.WorkerID, bool) {
 	var best job.WorkerID
 	var bestScore uint64
 	found := false
 	for i := range workers {
 		w := &workers[i]
-		if !Serves(w, queue, slot.Slot) {
+		if !Serves(w, queue, slot.Slot) || kind != "" && !ServesKind(w, kind) {
 			continue
 		}
 		s := score(w.ID, slot)
@@ -35,6 +36,11 @@ func Serves(w *job.Worker, queue string, slot int) bool {
 	return !w.Dead && !w.Quiet && !w.Stop &&
 		(len(w.Queues) == 0 || slices.Contains(w.Queues, queue)) &&
 		(len(w.Slots) == 0 || slices.Contains(w.Slots, slot))
+}
+
+// ServesKind says that the worker has a handler for the kind.
+func ServesKind(w *job.Worker, kind string) bool {
+	return slices.Contains(w.Kinds, kind) || slices.Contains(w.Kinds, "*")
 }
 
 // score mixes the three numbers so that every bit of the result depends on every bit of each (the finisher of

@@ -19,7 +19,7 @@ func shares(ws []job.Worker, slots int) map[job.Slot]job.WorkerID {
 	share := map[job.Slot]job.WorkerID{}
 	for i := range slots {
 		s := job.Slot{QueueID: 77, Slot: i + 1}
-		if w, ok := Worker("mail", s, ws); ok {
+		if w, ok := Worker("mail", "", s, ws); ok {
 			share[s] = w
 		}
 	}
@@ -76,11 +76,11 @@ func TestOnlyWorkersThatTakeJobsOfTheSlotCount(t *testing.T) {
 		"other queues": {ID: 1, Queues: []string{"other"}},
 		"other slots":  {ID: 1, Slots: []int{1, 2}},
 	} {
-		if got, ok := Worker("mail", slot, []job.Worker{w}); ok {
+		if got, ok := Worker("mail", "", slot, []job.Worker{w}); ok {
 			t.Errorf("%s: %v", name, got)
 		}
 		live := job.Worker{ID: 2, Queues: []string{"mail"}, Slots: []int{3}}
-		if got, ok := Worker("mail", slot, []job.Worker{w, live}); !ok || got != 2 {
+		if got, ok := Worker("mail", "", slot, []job.Worker{w, live}); !ok || got != 2 {
 			t.Errorf("beside a worker that serves the slot, %s: got %v %v, want 2", name, got, ok)
 		}
 	}
@@ -89,7 +89,7 @@ func TestOnlyWorkersThatTakeJobsOfTheSlotCount(t *testing.T) {
 func TestTheAnswerIsTheSameInEveryVersion(t *testing.T) {
 	var got []job.WorkerID
 	for slot := 1; slot <= 12; slot++ {
-		w, _ := Worker("mail", job.Slot{QueueID: -5, Slot: slot}, workers(3))
+		w, _ := Worker("mail", "", job.Slot{QueueID: -5, Slot: slot}, workers(3))
 		got = append(got, w)
 	}
 	if want := []job.WorkerID{2, 1, 1, 1, 2, 1, 2, 3, 3, 3, 3, 2}; !slices.Equal(got, want) {

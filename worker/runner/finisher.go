@@ -189,6 +189,9 @@ func (r *Runner) settle(batch []ending, verdicts []job.Verdict) {
 		if e.run != nil && !e.unstarted {
 			ran, took = ran+1, took+e.took
 		}
+		if j := e.outcome.Job; j.ConcurrencyKey != "" && verdicts[i] != job.Lost {
+			r.loop.nudge(job.Slot{QueueID: j.QueueID, Slot: j.Slot}) // its place is free: the next of the key waits in this slot
+		}
 	}
 	if ran > 0 {
 		r.line.took(ran, took)

@@ -117,7 +117,7 @@ func TestTheWorkerProgramRunsSubprocessesServesItsProbesAndHearsTheNudge(t *test
 	sending, end := context.WithCancel(t.Context())
 	var sent sync.WaitGroup
 	sent.Go(func() { _ = sender.Run(sending) })
-	sender.Nudge(j.Queue, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+	sender.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
 	finished(t, s, ids)
 	end()
 	sent.Wait()

@@ -100,7 +100,7 @@ func (s *sharing) read(ctx context.Context) ([]share, error) {
 			at := job.Slot{QueueID: q.ID, Slot: n}
 			own := len(s.r.opts.Slots) > 0
 			if !own {
-				w, ok := prefer.Worker(q.Name, at, alive)
+				w, ok := prefer.Worker(q.Name, "", at, alive)
 				own = ok && w == me
 			}
 			shared = append(shared, share{Slot: at, queue: q, own: own, draining: n > q.Slots})

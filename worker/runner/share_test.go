@@ -86,6 +86,30 @@ func TestANudgeIsFollowedAtOnce(t *testing.T) {
 	})
 }
 
+func TestTheNextJobOfAKeyStartsAtOnceWhenTheOneBeforeItHasEnded(t *testing.T) {
+	f := newFake(24)
+	keyed := func(j *job.Job) { j.Slot, j.ConcurrencyKey = 5, "one" }
+	var started chan time.Time // made in the bubble
+	in(t, f, Options{}, func(r *Runner) {
+		started = make(chan time.Time, 2)
+		r.Handle("a", func(_ context.Context, j *Job) (any, error) {
+			if j.Tags == nil {
+				f.add("a", keyed, func(j *job.Job) { j.Tags = job.MarshalTags([]string{"second"}) }) // as if it had waited for its place
+			}
+			started <- time.Now()
+			return nil, nil
+		})
+	}, func(t *testing.T, r *Runner) {
+		time.Sleep(9700 * time.Millisecond)
+		f.add("a", keyed)
+		r.Nudge(job.Slot{QueueID: 7, Slot: 5})
+		first := <-started
+		if wait := (<-started).Sub(first); wait > r.opts.Gather {
+			t.Errorf("the next of the key started %s after the first, want no wait for a poll", wait)
+		}
+	})
+}
+
 func TestAJobWithoutANudgeIsFoundWithinAPoll(t *testing.T) {
 	f := newFake(24)
 	var started chan time.Time // made in the bubble
