@@ -46,8 +46,9 @@ type Options struct {
 	DrainTimeout time.Duration // how long running jobs may go on after a stop; 25 s, negative = not at all
 	Gather       time.Duration // how long outcomes gather into one transaction while other jobs run; 3 ms
 
-	// Claims is how many claims may be under way at once. 1: on the machines measured more never drained a queue
-	// faster, since one claim fills all places that are free.
+	// Claims is how many claims may be under way at once; 3. A backlog needs one, which fills all places that are free. Jobs
+	// that come one by one, each to a slot of its own, need as many as come within a commit: with 1, at 300 a second and
+	// 3 ms a commit, they stood in line for 100 ms at the 99th percentile, with 3 for 4 to 7.
 	Claims int
 
 	Name    string                // shown to people; the host's name and the process id
@@ -77,7 +78,7 @@ func (o *Options) fill() error {
 		o.Concurrency = 24
 	}
 	if o.Claims == 0 {
-		o.Claims = 1
+		o.Claims = 3
 	}
 	switch {
 	case o.Concurrency < 1 || o.Concurrency > MaxConcurrency:

@@ -57,10 +57,13 @@ func (s *slot) pollable(now time.Time) bool {
 // slots are all that a worker serves, and the order in which those that have jobs are served: in turn.
 type slots struct {
 	all   map[job.Slot]*slot
+	first []*slot // nudged: somebody waits for these
 	ready []*slot
 }
 
-// push puts a slot into the turn; first: before the others, since somebody waits for it.
+// push puts a slot into the turn; first: before those that were not nudged, since somebody waits for it, and behind
+// those that were. The newest nudge in front would let the oldest wait for all that come while the worker is busy: at 300
+// jobs a second that made the 99th percentile 300 ms.
 func (ss *slots) push(s *slot, first bool) {
 	switch {
 	case s.gone || s.ready:
@@ -72,7 +75,7 @@ func (ss *slots) push(s *slot, first bool) {
 	s.ready = true
 	s.comeBack()
 	if first {
-		ss.ready = append([]*slot{s}, ss.ready...)
+		ss.first = append(ss.first, s)
 	} else {
 		ss.ready = append(ss.ready, s)
 	}
@@ -80,17 +83,24 @@ func (ss *slots) push(s *slot, first bool) {
 
 // pop takes the next slot that is still served.
 func (ss *slots) pop() *slot {
-	for len(ss.ready) > 0 {
-		s := ss.ready[0]
-		ss.ready[0] = nil
-		ss.ready = ss.ready[1:]
+	for {
+		from := &ss.first
+		if len(*from) == 0 {
+			from = &ss.ready
+		}
+		if len(*from) == 0 {
+			return nil
+		}
+		s := (*from)[0]
+		(*from)[0] = nil
+		if *from = (*from)[1:]; len(*from) == 0 {
+			*from = nil
+		}
 		s.ready = false
 		if !s.gone {
 			return s
 		}
 	}
-	ss.ready = nil
-	return nil
 }
 
 // adopt takes a new share in, keeping what is known of slots that stay.
