@@ -35,8 +35,11 @@ const ScanRows = 1000
 
 // Marks remembers, per slot and priority, up to where a caller's scan met only jobs that it may not take. It delays
 // jobs, it never hides them: a mark is forgotten after MarkTTL and the scan begins at the head again. It belongs to one
-// answer to what may be taken: a caller whose Serves or Suspects changes keeps Marks for each. One caller uses it at a
-// time per slot.
+// answer to which kinds may be taken: a caller whose Serves changes keeps Marks for each. One caller uses it at a time per
+// slot.
+//
+// Claims that may take a suspect and claims that may not share the marks before which no suspect stands; those behind a
+// suspect are kept apart. Without that a worker with several claims under way would scan every front twice.
 type Marks struct {
 	at map[markKey]mark
 }
@@ -44,42 +47,65 @@ type Marks struct {
 type markKey struct {
 	slot     Slot
 	priority int
+	blind    bool // suspects that the caller could run were passed over
+}
+
+// Mark is a position in a slot and priority.
+type Mark struct {
+	RunAt Time
+	ID    ID
+	Blind bool // suspects stand before it: for claims that may take none
 }
 
 type mark struct {
-	runAt Time
-	id    ID
+	Mark
 	since Time
 }
 
 // MarkTTL is how long a mark holds, in microseconds: long enough that 100,000 unserved jobs at the front cost little
-// (100 tries of 1,000 narrow rows, once in this time), short enough that a job put back before the mark waits little.
-const MarkTTL = Time(5_000_000)
+// (100 tries of 1,000 narrow rows, once in this time: 5 % of it on SQLite), short enough that a job put back before the
+// mark waits little.
+const MarkTTL = Time(10_000_000)
 
 // NewMarks returns empty marks.
 func NewMarks() *Marks { return &Marks{at: map[markKey]mark{}} }
 
 // At is the position after which to scan; false = from the head.
-func (m *Marks) At(s Slot, priority int, now Time) (Time, ID, bool) {
+func (m *Marks) At(s Slot, priority int, suspects bool, now Time) (Mark, bool) {
 	if m == nil {
-		return 0, ID{}, false
+		return Mark{}, false
 	}
-	k, ok := m.at[markKey{s, priority}]
-	if ok && now-k.since > MarkTTL {
-		delete(m.at, markKey{s, priority})
-		ok = false
+	for _, blind := range []bool{true, false} {
+		if k, ok := m.at[markKey{s, priority, blind}]; ok && now-k.since <= MarkTTL && !(blind && suspects) {
+			return k.Mark, true
+		}
 	}
-	return k.runAt, k.id, ok
+	return Mark{}, false
+}
+
+// Front says that jobs which may not be taken stood at the head when it was read last.
+func (m *Marks) Front(s Slot, priority int) bool {
+	return m != nil && (m.at[markKey{s, priority, false}].since != 0 || m.at[markKey{s, priority, true}].since != 0)
 }
 
 // Set moves the mark; the time of the first mark since the head counts.
-func (m *Marks) Set(s Slot, priority int, runAt Time, id ID, now Time) {
+func (m *Marks) Set(s Slot, priority int, to Mark, now Time) {
 	if m == nil {
 		return
 	}
-	since := now
-	if old, ok := m.at[markKey{s, priority}]; ok {
+	k, since := markKey{s, priority, to.Blind}, now
+	if old, ok := m.at[k]; ok && now-old.since <= MarkTTL {
 		since = old.since
+	} else if base, ok := m.at[markKey{s, priority, false}]; ok && to.Blind && now-base.since <= MarkTTL {
+		since = base.since // it goes on from there
 	}
-	m.at[markKey{s, priority}] = mark{runAt, id, since}
+	m.at[k] = mark{to, since}
+}
+
+// Clear forgets the marks of a priority at whose head nothing was passed over.
+func (m *Marks) Clear(s Slot, priority int) {
+	if m != nil {
+		delete(m.at, markKey{s, priority, false})
+		delete(m.at, markKey{s, priority, true})
+	}
 }

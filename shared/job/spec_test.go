@@ -118,20 +118,46 @@ func TestTheStateOfAnUnfinishedJobIsDerived(t *testing.T) {
 
 func TestAMarkIsForgottenSoThatItHidesNothing(t *testing.T) {
 	m, slot, id := job.NewMarks(), job.Slot{QueueID: 1, Slot: 2}, job.NewID(noon)
-	m.Set(slot, 2, noon, id, noon)
-	m.Set(slot, 2, noon+1, id, noon+job.MarkTTL/2) // moving it on does not make it younger
-	if _, _, ok := m.At(slot, 1, noon); ok {
+	m.Set(slot, 2, job.Mark{RunAt: noon, ID: id}, noon)
+	m.Set(slot, 2, job.Mark{RunAt: noon + 1, ID: id}, noon+job.MarkTTL/2) // moving it on does not make it younger
+	if _, ok := m.At(slot, 1, true, noon); ok {
 		t.Error("it holds for another priority")
 	}
-	if runAt, _, ok := m.At(slot, 2, noon+job.MarkTTL); !ok || runAt != noon+1 {
-		t.Errorf("within its time: %v %v", runAt, ok)
+	if at, ok := m.At(slot, 2, true, noon+job.MarkTTL); !ok || at.RunAt != noon+1 {
+		t.Errorf("within its time: %v %v", at, ok)
 	}
-	if _, _, ok := m.At(slot, 2, noon+job.MarkTTL+1); ok {
+	if _, ok := m.At(slot, 2, true, noon+job.MarkTTL+1); ok {
 		t.Error("it holds beyond its time")
 	}
+	if !m.Front(slot, 2) || m.Front(slot, 1) {
+		t.Error("that jobs stood in front is remembered beyond that")
+	}
+	m.Set(slot, 2, job.Mark{RunAt: noon + 2, ID: id}, noon+job.MarkTTL+1)
+	if at, ok := m.At(slot, 2, true, noon+2*job.MarkTTL); !ok || at.RunAt != noon+2 {
+		t.Errorf("a mark after the last one's time begins anew: %v %v", at, ok)
+	}
+	if m.Clear(slot, 2); m.Front(slot, 2) {
+		t.Error("a front that is gone is remembered")
+	}
 	var none *job.Marks
-	none.Set(slot, 1, noon, id, noon)
-	if _, _, ok := none.At(slot, 1, noon); ok {
+	none.Set(slot, 1, job.Mark{RunAt: noon, ID: id}, noon)
+	none.Clear(slot, 1)
+	if _, ok := none.At(slot, 1, true, noon); ok || none.Front(slot, 1) {
 		t.Error("no marks must mark nothing")
+	}
+}
+
+func TestAMarkBehindASuspectIsForClaimsThatMayTakeNone(t *testing.T) {
+	m, slot, id := job.NewMarks(), job.Slot{QueueID: 1, Slot: 2}, job.NewID(noon)
+	m.Set(slot, 2, job.Mark{RunAt: noon, ID: id}, noon)
+	m.Set(slot, 2, job.Mark{RunAt: noon + 1, ID: id, Blind: true}, noon+job.MarkTTL/2)
+	if at, ok := m.At(slot, 2, false, noon+job.MarkTTL); !ok || at.RunAt != noon+1 {
+		t.Errorf("without suspects: %v %v", at, ok)
+	}
+	if at, ok := m.At(slot, 2, true, noon+job.MarkTTL); !ok || at.RunAt != noon {
+		t.Errorf("with suspects: %v %v", at, ok)
+	}
+	if _, ok := m.At(slot, 2, false, noon+job.MarkTTL+1); ok {
+		t.Error("a mark that goes on from another is as old as that one")
 	}
 }

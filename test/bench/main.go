@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,7 @@ type settings struct {
 	idle      int
 	databases string
 	parts     string
+	profile   string
 }
 
 func main() {
@@ -35,6 +37,7 @@ func main() {
 	flag.IntVar(&s.idle, "idle-seconds", 20, "how long the idle system is watched")
 	flag.StringVar(&s.databases, "databases", "sqlite,mariadb,postgres", "which databases")
 	flag.StringVar(&s.parts, "parts", "drain,blocked,latency,idle", "which parts")
+	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of this process, in which the worker runs, to this file")
 	flag.Parse()
 	if *quick {
 		s.jobs, s.pairs, s.latency, s.idle = 10_000, 1, 60, 5
@@ -56,6 +59,17 @@ type database struct {
 }
 
 func run(ctx context.Context, s settings) error {
+	if s.profile != "" {
+		f, err := os.Create(s.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	dir, err := os.MkdirTemp("", "slotq-bench-")
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone
 	r.held.open(c) // before the call: see reconcile
 	got, err := r.store.Claim(context.Background(), job.ClaimRequest{
 		Worker: worker, Token: c.token, Slot: s.Slot, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
-		Serves: serving.serves, Suspects: suspects, Marks: s.marksFor(serving.signature(suspects)),
+		Serves: serving.serves, Suspects: suspects, Marks: s.marksFor(serving.signature()),
 	})
 	if err != nil {
 		got = job.Claimed{}

@@ -129,16 +129,13 @@ func contains(hs []*handler, h *handler) bool {
 	return false
 }
 
-// signature names what a claim may take: it differs in the handlers with a limit that have room, and in suspects.
-func (s *serving) signature(suspects bool) string {
-	b := make([]byte, len(s.handlers.limited)+1)
+// signature names the kinds that a claim may take: it differs in the handlers with a limit that have room.
+func (s *serving) signature() string {
+	b := make([]byte, len(s.handlers.limited))
 	for i, h := range s.handlers.limited {
 		if contains(s.reserved, h) {
 			b[i] = 1
 		}
-	}
-	if suspects {
-		b[len(b)-1] = 1
 	}
 	return string(b)
 }

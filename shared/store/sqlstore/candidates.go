@@ -16,8 +16,10 @@ type candidates struct {
 	expired []*job.Job
 	placed  bool // a concurrency key's place was given or a job sent to wait
 	more    bool
-	single  bool // a suspect was chosen: it is the claim's only job
-	stop    bool // jobs that ended or went to wait stood before others of their priority, which come before the next one
+	single  bool    // a suspect was chosen: it is the claim's only job
+	limits  [5]int  // rows of each priority's head
+	blind   [5]bool // suspects that this claim may not take were passed over in each priority
+	stop    bool    // jobs that ended or went to wait stood before others of their priority, which come before the next one
 }
 
 // collect reads the head of each priority in one statement and takes what it may; only when it met jobs it may not
@@ -27,11 +29,11 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
-		cond, condArgs := c.from(priority)
+		cond, condArgs := c.begin(priority)
 		branches = append(branches, branch(c.dialect, "SELECT "+waitingJob+" FROM slotq_jobs j {with queue}"+
 			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?"))
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
-		args = append(append(args, condArgs...), c.request.Max)
+		args = append(append(args, condArgs...), c.limits[priority])
 	}
 	heads := make([][]*job.Job, 5)
 	rows, err := tx.Query(ctx, strings.Join(branches, " UNION ALL "), args...)
@@ -74,14 +76,27 @@ func (c *candidates) order() string {
 	return " ORDER BY j.run_at, j.id"
 }
 
-// from is the condition that begins after the caller's mark. With lifo the newest jobs come before the mark, so the
-// first read ignores it and only the scan behind it begins there.
-func (c *candidates) from(priority int) (string, []any) {
-	runAt, id, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now)
+// frontRows is how many whole rows are read of a head where jobs that may not be taken stood last time: the narrow scan
+// behind them costs half as much a row.
+const frontRows = 32
+
+// begin decides how much of a priority's head is read, and returns the condition that begins after the caller's mark.
+// With lifo the newest jobs come before the mark, so the first read ignores it and only the scan behind it begins there.
+func (c *candidates) begin(priority int) (string, []any) {
+	c.limits[priority] = c.request.Max
+	m, ok := c.marked(priority)
+	if !ok && c.request.Marks.Front(c.request.Slot, priority) {
+		c.limits[priority] = min(c.request.Max, frontRows)
+	}
 	if !ok || c.request.LIFO {
 		return "", nil
 	}
-	return c.past(runAt, id)
+	c.blind[priority] = m.Blind
+	return c.past(m.RunAt, m.ID)
+}
+
+func (c *candidates) marked(priority int) (job.Mark, bool) {
+	return c.request.Marks.At(c.request.Slot, priority, c.request.Suspects, c.request.Now)
 }
 
 func (c *candidates) past(runAt job.Time, id job.ID) (string, []any) {
@@ -113,7 +128,13 @@ func (c *candidates) takeFrom(ctx context.Context, tx Tx, priority int, head []*
 			c.mark(priority, j)
 		}
 	}
-	if len(head) < c.request.Max || c.full() {
+	if len(head) < c.limits[priority] || c.full() {
+		return nil
+	}
+	if passed == 0 && c.limits[priority] < c.request.Max {
+		// The front is gone, and more of this priority may stand behind what was read.
+		c.request.Marks.Clear(c.request.Slot, priority)
+		c.stop, c.more = true, true
 		return nil
 	}
 	if passed == 0 {
@@ -133,8 +154,9 @@ func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Jo
 	runAt, id := last.RunAt, last.ID
 	if c.request.LIFO && !taken {
 		// Every job from the mark's front to the mark was passed over lately: behind both is what may be new.
-		if r, i, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now); ok && (r < runAt || r == runAt && i.Compare(id) < 0) {
-			runAt, id = r, i
+		if m, ok := c.marked(priority); ok && (m.RunAt < runAt || m.RunAt == runAt && m.ID.Compare(id) < 0) {
+			runAt, id = m.RunAt, m.ID
+			c.blind[priority] = c.blind[priority] || m.Blind
 		}
 	}
 	cond, condArgs := c.past(runAt, id)
@@ -200,12 +222,12 @@ func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Jo
 // the mark back.
 func (c *candidates) mark(priority int, j *job.Job) {
 	if c.request.LIFO {
-		r, i, ok := c.request.Marks.At(c.request.Slot, priority, c.request.Now)
-		if ok && (r < j.RunAt || r == j.RunAt && i.Compare(j.ID) < 0) {
+		m, ok := c.marked(priority)
+		if ok && (m.RunAt < j.RunAt || m.RunAt == j.RunAt && m.ID.Compare(j.ID) < 0) {
 			return
 		}
 	}
-	c.request.Marks.Set(c.request.Slot, priority, j.RunAt, j.ID, c.request.Now)
+	c.request.Marks.Set(c.request.Slot, priority, job.Mark{RunAt: j.RunAt, ID: j.ID, Blind: c.blind[priority]}, c.request.Now)
 }
 
 // mayTake says that this caller could run the job.
@@ -213,7 +235,11 @@ func (c *candidates) mayTake(j *job.Job) bool {
 	if c.request.Serves != nil && !c.request.Serves(j.Kind) {
 		return false
 	}
-	return !j.Suspect() || c.request.Suspects
+	if j.Suspect() && !c.request.Suspects {
+		c.blind[j.Priority] = true
+		return false
+	}
+	return true
 }
 
 // consider takes a job, ends it, or sends it to wait for its key; false = it was passed over.

@@ -55,6 +55,49 @@ var scanTests = []Test{
 		equal(f, "jobs", len(jobs), 1)
 		equal(f, "job", jobs[0].ID, first.ID)
 	}},
+	{"a front that is gone lets no lower priority pass", 0, func(f *fixture) {
+		q := f.queue("scan")
+		f.enqueue(f.jobs(q, 60, kind("nobody"), priority(1))...)
+		marks, w := job.NewMarks(), f.worker()
+		with := func(r *job.ClaimRequest) { r.Marks = marks }
+		equal(f, "jobs", len(w.claim(q, 50, serves("mine"), with)), 0)
+		_, err := f.db.raw.Exec("UPDATE slotq_jobs SET kind = 'mine'")
+		f.ok(err)
+		f.now += job.MarkTTL + 1
+		low := f.add(q, kind("mine"), priority(4))
+		for taken := 0; taken < 60; {
+			jobs := w.claim(q, 50, serves("mine"), with)
+			if len(jobs) == 0 {
+				f.Fatalf("%d of 60 jobs of the first priority were taken", taken)
+			}
+			for _, j := range jobs {
+				if j.ID == low.ID && taken < 60 {
+					f.Fatalf("the last priority was taken after %d of 60 of the first", taken)
+				}
+				taken++
+			}
+		}
+	}},
+	{"marks of claims that may take no suspect hide none from those that may", 8, func(f *fixture) {
+		q := f.queue("scan")
+		f.fill(q, kind("nobody"))
+		bad := f.add(q, kind("mine"), maxCrashes(9))
+		_, err := f.db.raw.Exec("UPDATE slotq_jobs SET crashes = 1 WHERE kind = 'mine'")
+		f.ok(err)
+		f.tick(time.Millisecond)
+		f.fill(q, kind("nobody"))
+		marks, w := job.NewMarks(), f.worker()
+		for range 8 {
+			equal(f, "jobs", len(w.claim(q, 5, serves("mine"), func(r *job.ClaimRequest) { r.Marks = marks })), 0)
+		}
+		for range 8 {
+			for _, j := range w.claim(q, 5, serves("mine"), suspects, func(r *job.ClaimRequest) { r.Marks = marks }) {
+				equal(f, "the suspect", j.ID, bad.ID)
+				return
+			}
+		}
+		f.Fatal("the suspect was not found")
+	}},
 	{"a suspect is skipped by who may take none, and is a claim's only job", 6, func(f *fixture) {
 		q := f.queue("suspect")
 		bad := f.add(q, maxCrashes(9))
