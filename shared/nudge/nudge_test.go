@@ -95,7 +95,9 @@ func TestTheNudgeGoesToAWorkerWithAHandlerForTheKind(t *testing.T) {
 
 func TestNudgesOfOneSlotAreSentTogether(t *testing.T) {
 	address, heard := hear(t)
-	s := NewSender(func(context.Context) ([]job.Worker, error) { return []job.Worker{{ID: 1, Kinds: []string{"*"}, Nudge: address}}, nil })
+	s := NewSender(func(context.Context) ([]job.Worker, error) {
+		return []job.Worker{{ID: 1, Kinds: []string{"*"}, Nudge: address}}, nil
+	})
 	for range 1000 {
 		s.Nudge("mail", "k", job.Slot{QueueID: 1, Slot: 1})
 	}

@@ -2,4 +2,4 @@
 
 package e2e
 
-const defaultBacklog = 200_000
+const defaultBacklog = 1_000_000

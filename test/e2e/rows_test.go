@@ -16,8 +16,7 @@ import (
 // rowLimit is the promise: no statement of api or manager reads more rows, however many jobs wait.
 const rowLimit = 20_000
 
-// backlog is how many jobs wait: SLOTQ_TEST_ROWS, or defaultBacklog, which is enough to tell a statement that reads a
-// share of the table from one that does not; a million only takes longer.
+// backlog is how many jobs wait: SLOTQ_TEST_ROWS, or defaultBacklog.
 func backlog(t *testing.T) int {
 	text := os.Getenv("SLOTQ_TEST_ROWS")
 	if text == "" {

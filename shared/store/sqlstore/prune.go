@@ -7,6 +7,10 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
+// keyPause is how long, in microseconds, a key is left alone whose time is over while its job lives: all such keys stand
+// before the others in the order of removal, and to read past them took as many rows as there are of them.
+const keyPause = 10 * 60 * 1_000_000
+
 // Prune implements store.Manage. Rows are chosen by an unlocked read and deleted by primary key, so that a large
 // backlog of history holds no lock for long.
 func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error) {
@@ -24,12 +28,17 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	var keys []string
-	err = s.read(ctx, "prune", `SELECT k.idempotency_key FROM slotq_idempotency_keys k WHERE k.remove_at <= ?
-		AND NOT EXISTS (SELECT 1 FROM slotq_jobs j WHERE j.id = k.id) ORDER BY k.remove_at LIMIT ?`, []any{now, limit}, func(r Rows) error {
+	var keys, needed []string
+	err = s.read(ctx, "prune", `SELECT k.idempotency_key, CASE WHEN EXISTS (SELECT 1 FROM slotq_jobs j WHERE j.id = k.id) THEN 1 ELSE 0 END
+		FROM (SELECT idempotency_key, id FROM slotq_idempotency_keys WHERE remove_at <= ? ORDER BY remove_at LIMIT ?) k`, []any{now, limit}, func(r Rows) error {
 		var key string
-		err := r.Scan(&key)
-		keys = append(keys, key)
+		var lives int
+		err := r.Scan(&key, &lives)
+		if lives == 1 {
+			needed = append(needed, key)
+		} else {
+			keys = append(keys, key)
+		}
 		return err
 	})
 	if err != nil {
@@ -54,8 +63,14 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 				return err
 			}
 		}
+		if len(needed) > 0 {
+			if _, err := tx.Exec(ctx, "UPDATE slotq_idempotency_keys SET remove_at = ? WHERE idempotency_key IN (??) AND remove_at <= ?",
+				now+keyPause, needed, now); err != nil {
+				return err
+			}
+		}
 		n, err := tx.Exec(ctx, "DELETE FROM slotq_workers WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM slotq_claims c WHERE c.worker_id = slotq_workers.id)")
-		if err == nil && n == 0 && len(byState) == 0 && len(keys) == 0 {
+		if err == nil && n == 0 && len(byState) == 0 && len(keys)+len(needed) == 0 {
 			return errNothing
 		}
 		return err

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -108,6 +109,23 @@ var idempotencyTests = []Test{
 		equal(f, "duplicate", e.By, job.ByIdempotencyKey)
 		equal(f, "its id", e.ID, j.ID)
 		equal(f, "rows", f.rows(), 1)
+	}},
+	{"keys of jobs that live hold up no removal of others", 0, func(f *fixture) {
+		q := f.queue("idem")
+		w := f.worker()
+		for i := range 6 {
+			f.add(q, idempotencyKey(fmt.Sprint("live", i), "a"))
+		}
+		f.tick(time.Second)
+		f.add(q, idempotencyKey("gone", "a"), priority(1))
+		w.commit(completed(w.one(q)))
+		f.tick(25 * time.Hour)
+		for range 4 { // two keys a call: three calls to get past those that stay
+			_, err := f.store.Prune(f.ctx, 2, f.now)
+			f.ok(err)
+		}
+		equal(f, "keys", f.db.count(f, "SELECT COUNT(*) FROM slotq_idempotency_keys"), 6)
+		equal(f, "duplicate", f.send(f.job(q, idempotencyKey("live0", "a"))).By, job.ByIdempotencyKey)
 	}},
 	{"a key whose job was refused by its unique_key stands for the holder", 3, func(f *fixture) {
 		q := f.queue("idem")
