@@ -133,10 +133,12 @@ func (l *loop) claimed(done claimDone) {
 	s.rich = done.taken == done.serving.max
 	if done.taken > 0 {
 		s.asideWait, s.empties = 0, 0
-		if fromPoll { // where a poll has found something there may soon be more; a nudge speaks for itself
-			l.idle = min(firstPoll, l.r.opts.Poll)
-			l.pollAt = earlier(l.pollAt, now.Add(l.idle))
-		}
+	}
+	if fromPoll == (done.taken > 0) {
+		// Where a poll has found something there may soon be more. A nudge speaks for itself; one that led to nothing may
+		// have come a moment before its job is due by this worker's clock, which may be behind that of the api.
+		l.idle = min(firstPoll, l.r.opts.Poll)
+		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
 	}
 	switch {
 	case done.serving.roomy():

@@ -86,6 +86,23 @@ func TestANudgeIsFollowedAtOnce(t *testing.T) {
 	})
 }
 
+func TestANudgeThatComesBeforeItsJobIsDueIsFollowedByAPoll(t *testing.T) {
+	f := newFake(24)
+	var started chan time.Time // made in the bubble
+	in(t, f, Options{}, func(r *Runner) {
+		started = make(chan time.Time, 1)
+		r.Handle("a", func(context.Context, *Job) (any, error) { started <- time.Now(); return nil, nil })
+	}, func(t *testing.T, r *Runner) {
+		time.Sleep(9700 * time.Millisecond)
+		at := time.Now()
+		f.add("a", inSlot(5), func(j *job.Job) { j.RunAt += 2000 }) // by the api's clock, which is 2 ms ahead of this worker's
+		r.Nudge(job.Slot{QueueID: 7, Slot: 5})
+		if wait := (<-started).Sub(at); wait > 2*firstPoll {
+			t.Errorf("started after %s, want no wait for an idle worker's poll", wait)
+		}
+	})
+}
+
 func TestTheNextJobOfAKeyStartsAtOnceWhenTheOneBeforeItHasEnded(t *testing.T) {
 	f := newFake(24)
 	keyed := func(j *job.Job) { j.Slot, j.ConcurrencyKey = 5, "one" }
