@@ -32,6 +32,8 @@ type CommandConfig struct {
 	User *User
 	// Grace is the time between TERM and KILL; 0 kills at once.
 	Grace time.Duration
+	// Limits bound its memory and its processes.
+	Limits Limits
 }
 
 // Command runs jobs as subprocesses: the payload on standard input, the output from standard output, the end of
@@ -54,6 +56,8 @@ func (s *Subprocess) Command(cfg CommandConfig) (*Command, error) {
 		return nil, fmt.Errorf("the command's path %q is not absolute", cfg.Path)
 	case cfg.Grace < 0:
 		return nil, fmt.Errorf("the grace of %v is negative", cfg.Grace)
+	case cfg.Limits.Memory < 0 || cfg.Limits.Processes < 0:
+		return nil, fmt.Errorf("a limit of %+v is negative", cfg.Limits)
 	}
 	if cfg.User != nil {
 		if err := cfg.User.Reachable(); err != nil {
@@ -94,10 +98,14 @@ func (c *Command) Execute(ctx context.Context, task Task) Result {
 		defer timer.Stop()
 		timeout = timer.C
 	}
+	limits := c.cfg.Limits
+	if limitsIgnored {
+		limits = Limits{}
+	}
 	number, result := shim.start(&spec{
 		Path: c.cfg.Path, Argv: c.cfg.Argv, Dir: c.cfg.Dir, User: c.cfg.User.credential(),
 		Env:     environ(task, c.cfg.Env, home, c.owner.opts.LookupEnv),
-		Payload: task.Payload, ID: task.ID, Run: task.Run,
+		Payload: task.Payload, ID: task.ID, Run: task.Run, Limits: limits,
 	})
 
 	var cause error // why it was asked to stop: the first reason stands, but a lost lease allows no grace
@@ -159,6 +167,10 @@ func (c *Command) result(e ended, cause error, task Task) Result {
 		return r
 	case e.Stopped && cause != nil:
 		r = stopped(cause, task, detail)
+		r.Output = e.Output
+		return r
+	case e.Over != (Limits{}):
+		r = exceededResult(e.Over, detail)
 		r.Output = e.Output
 		return r
 	case e.Status.Signaled():

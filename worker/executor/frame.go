@@ -35,6 +35,7 @@ type spec struct {
 	Payload   []byte
 	ID        string // with Run, what a process of the job carries in its environment
 	Run       int
+	Limits    Limits
 }
 
 // ended goes from the shim to the worker, once for every opStart, when no process of the job is left.
@@ -47,6 +48,8 @@ type ended struct {
 	// Stopped: a stop or a kill was asked for while the job's main process still ran.
 	Stopped bool
 	Status  syscall.WaitStatus
+	// Over is the limit for which the shim killed it, as it was set; else zero.
+	Over Limits
 	// Output and Stderr are bounded to OutputLimit each.
 	Output, Stderr []byte
 	// Survivors counts processes that did not die of SIGKILL in time (stuck in the kernel, or of a privileged user).

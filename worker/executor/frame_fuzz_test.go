@@ -18,7 +18,7 @@ func FuzzFrame(f *testing.F) {
 		requests := []request{
 			{Op: opStart, Job: n, Spec: &spec{
 				Path: path, Dir: argument, Argv: []string{path, argument}, Env: []string{argument + "=" + path}, Payload: payload,
-				ID: argument, Run: int(d), User: &syscall.Credential{Uid: status, Groups: []uint32{status}},
+				ID: argument, Run: int(d), Limits: Limits{Memory: d, Processes: int(status)}, User: &syscall.Credential{Uid: status, Groups: []uint32{status}},
 			}},
 			{Op: opStop, Job: n, Grace: time.Duration(d)}, {Op: opKill, Job: n}, {Op: opLease, Lease: d}, {Op: opRevoke},
 		}
@@ -43,7 +43,7 @@ func FuzzFrame(f *testing.F) {
 			}
 		}
 		wire.Reset()
-		e := ended{Job: n, StartError: argument, Status: syscall.WaitStatus(status), Output: output, Stderr: payload, Survivors: int(d), Stopped: d > 0}
+		e := ended{Job: n, StartError: argument, Status: syscall.WaitStatus(status), Output: output, Stderr: payload, Survivors: int(d), Stopped: d > 0, Over: Limits{Memory: d}}
 		var got ended
 		if err := gob.NewEncoder(&wire).Encode(e); err != nil {
 			t.Fatal(err)

@@ -15,3 +15,6 @@ var leaseSlip = func() int64 {
 	}
 	return 0
 }()
+
+// limitsIgnored is a planted defect, too: the worker does not tell its shim what a job may take.
+var limitsIgnored = os.Getenv("SLOTQ_MUTANT") == "limits_ignored"

@@ -55,6 +55,8 @@ func (o Outcome) String() string {
 const (
 	TypeExit         = "exit"          // a subprocess ended with a status other than 0
 	TypeSignal       = "signal"        // a subprocess was ended by a signal that the worker did not send
+	TypeMemory       = "memory_limit"  // a subprocess was killed for using more than CommandConfig.Limits.Memory
+	TypeProcesses    = "process_limit" // a subprocess was killed for having more processes than CommandConfig.Limits.Processes
 	TypeStart        = "start_failed"  // a subprocess could not be started
 	TypeTimeout      = "timeout"       // Task.Timeout passed
 	TypeHTTPStatus   = "http_status"   // the answer's status is not 2xx

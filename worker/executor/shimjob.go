@@ -21,6 +21,7 @@ type shimJob struct {
 	exited   chan syscall.WaitStatus // the main process's status, once
 	stopped  bool                    // TERM or KILL was asked for while the main process ran; under shim.mu
 	unleased bool                    // killed by killAll; under shim.mu
+	over     Limits                  // the limit that it was killed for; under shim.mu
 	done     chan struct{}           // closed when the job is reported
 }
 
@@ -51,6 +52,9 @@ func (s *shim) run(job *shimJob, sp spec) {
 	case err != nil:
 		report.StartError = startError(err, sp)
 	default:
+		if sp.Limits != (Limits{}) {
+			go s.watch(job, sp.Limits)
+		}
 		out, errs := stdio.pump(sp.Payload)
 		report.Status = <-job.exited
 		// The job is over with its main process: what it left behind is killed now, and with it the last writers of the
@@ -61,7 +65,7 @@ func (s *shim) run(job *shimJob, sp spec) {
 	}
 	stdio.close()
 	s.mu.Lock()
-	report.Stopped = job.stopped
+	report.Stopped, report.Over = job.stopped, job.over
 	report.Unleased = report.Unleased || job.unleased
 	delete(s.jobs, job.number)
 	s.mu.Unlock()

@@ -12,13 +12,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/slotq/slotq/shared/service"
 	"github.com/slotq/slotq/worker/executor"
 )
 
 // The keys of a handler, and which of its two forms each belongs to.
 var (
 	commonKeys  = []string{"timeout", "concurrency"}
-	commandKeys = []string{"exec", "grace", "env", "dir", "user"}
+	commandKeys = []string{"exec", "grace", "memory", "processes", "env", "dir", "user"}
 	httpKeys    = []string{"http", "secret_env", "allow", "discard_on"}
 )
 
@@ -85,6 +86,12 @@ func (p *parser) command(e, exec entry, keys map[string]entry) *executor.Command
 	}
 	if k, ok := keys["grace"]; ok {
 		c.Grace = p.duration(e.name, k, 0, MaxGrace)
+	}
+	if k, ok := keys["memory"]; ok {
+		c.Limits.Memory = p.size(e.name, k, MinMemory, MaxMemory)
+	}
+	if k, ok := keys["processes"]; ok {
+		c.Limits.Processes = p.number(e.name, k, 1, MaxProcesses)
 	}
 	if k, ok := keys["env"]; ok {
 		c.Env = p.texts(e.name, k)
@@ -241,6 +248,23 @@ func (p *parser) duration(kind string, k entry, least, most time.Duration) time.
 		return 0
 	}
 	return d
+}
+
+func (p *parser) size(kind string, k entry, least, most service.Bytes) int64 {
+	text := p.text(kind, k)
+	if text == "" {
+		return 0
+	}
+	var b service.Bytes
+	if err := b.UnmarshalText([]byte(text)); err != nil {
+		p.add(k.line, "handler %s: %s: %v", kind, k.name, err)
+		return 0
+	}
+	if b < least || b > most {
+		p.add(k.line, "handler %s: %s must be from %v to %v", kind, k.name, least, most)
+		return 0
+	}
+	return int64(b)
 }
 
 // dir is absolute in the result, so that a worker that changes its directory does not change its handlers'.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slotq/slotq/shared/service"
 	"github.com/slotq/slotq/worker/executor"
 )
 
@@ -38,6 +39,10 @@ const (
 	MaxTimeout     = 7 * 24 * time.Hour
 	MaxGrace       = 10 * time.Minute
 	MaxConcurrency = 10_000
+	MaxProcesses   = 100_000
+	// A program with its interpreter and libraries does not start in less than MinMemory.
+	MinMemory service.Bytes = 1 << 20
+	MaxMemory service.Bytes = 1 << 50
 )
 
 // Executor makes the handler's executor. subprocesses is the worker's owner of subprocesses; handlers with an HTTP

