@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Job is one job with all that is known of it. Which fields are filled depends on where it comes from: lists leave out
 // Payload and Output, a claim leaves out what a handler does not need.
@@ -68,16 +71,23 @@ type RunError struct {
 }
 
 // What a job remembers of its errors: enough to see how it began to fail in the newest entries, bounded so that a row
-// stays small. A message is cut to MaxErrorMessage bytes, keeping its end, where programs put the cause.
+// stays small. A message is cut to MaxErrorMessage bytes, keeping its beginning, which says what happened to the run,
+// and its end, where programs put the cause.
 const (
 	MaxErrors       = 10
 	MaxErrorMessage = 4096
 )
 
+const (
+	messageHead = 512
+	messageGap  = "\n…\n"
+)
+
 // WithError returns the job's errors and one more, the oldest forgotten beyond MaxErrors.
 func (j *Job) WithError(e RunError) []RunError {
 	if len(e.Message) > MaxErrorMessage {
-		e.Message = "… " + e.Message[len(e.Message)-MaxErrorMessage:]
+		head, tail := e.Message[:messageHead], e.Message[len(e.Message)-(MaxErrorMessage-messageHead-len(messageGap)):]
+		e.Message = strings.ToValidUTF8(head, "") + messageGap + strings.ToValidUTF8(tail, "") // no half of a character
 	}
 	errs := append(append([]RunError(nil), j.Errors...), e)
 	if len(errs) > MaxErrors {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -109,5 +110,17 @@ func TestBackoffsStayWithinTheirBounds(t *testing.T) {
 	}
 	if w := (job.Backoff{}).Wait(1); w < 15*time.Second || w > 17*time.Second {
 		t.Errorf("the first default wait is %s, attempt⁴ + 15 s make 16 s", w)
+	}
+}
+
+func TestALongErrorKeepsWhatHappenedAndWhatTheProgramSaidLast(t *testing.T) {
+	for _, filler := range []string{"x", "é", "€", "😀"} {
+		for shift := range 4 {
+			said := "the handler's limit of 2s: stopped: " + strings.Repeat("x", shift) + strings.Repeat(filler, 8<<10) + "cause"
+			m := held().WithError(job.RunError{Message: said})[0].Message
+			if len(m) > job.MaxErrorMessage || !strings.HasPrefix(m, "the handler's limit of 2s: stopped: ") || !strings.HasSuffix(m, filler+"cause") || !utf8.ValidString(m) {
+				t.Errorf("%d bytes, valid %v: %.60q … %q", len(m), utf8.ValidString(m), m, m[len(m)-20:])
+			}
+		}
 	}
 }
