@@ -27,7 +27,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("%q is taken: %v", raw, bad)
 		}
 		password, _ := u.User.Password()
-		if cfg.User != u.User.Username() || cfg.Passwd != password || cfg.DBName == "" || "/"+cfg.DBName != u.Path || cfg.Net != "tcp" && cfg.Net != "unix" {
+		if cfg.User != u.User.Username() || cfg.Passwd != password || cfg.DBName == "" || cfg.DBName != strings.TrimPrefix(u.Path, "/") || cfg.Net != "tcp" && cfg.Net != "unix" {
 			t.Fatalf("%q means user %q, password %q, database %q, net %s", raw, cfg.User, cfg.Passwd, cfg.DBName, cfg.Net)
 		}
 		if !cfg.ClientFoundRows || !cfg.InterpolateParams || cfg.AllowAllFiles || cfg.MultiStatements || cfg.AllowCleartextPasswords {

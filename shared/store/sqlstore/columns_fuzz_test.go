@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"bytes"
 	"reflect"
 	"testing"
 	"time"
@@ -65,8 +64,9 @@ func same(t *testing.T, j *job.Job) {
 			t.Fatalf("%+v is read as %+v", want, again.Errors[i])
 		}
 	}
-	backoff2, errs2, err := encode(&again)
-	if err != nil || !bytes.Equal(backoff2, backoff) || !bytes.Equal(errs2, errs) {
-		t.Fatalf("%s and %s are written again as %s and %s: %v", backoff, errs, backoff2, errs2, err)
+	backoff, errs, err = encode(&again)
+	var third job.Job
+	if err != nil || decode(&third, backoff, errs) != nil || !reflect.DeepEqual(third, again) {
+		t.Fatalf("%+v is read as %+v: %v", again, third, err)
 	}
 }
