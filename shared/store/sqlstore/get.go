@@ -48,10 +48,13 @@ func found(now job.Time, read func(fn func(Rows) error) error) (j *job.Job, err 
 	return j, err
 }
 
-// How much of the tables one page may read: rows per statement, and statements per table.
+// How much of the tables one page may read: rows per statement, statements per table, and about how many bytes of jobs per
+// table. Metadata and errors make a job up to 60 KB: a thousand such, held for each client that is slow to read its
+// answer, would be the end of the api.
 const (
 	listRows   = 1000
 	listRounds = 5
+	listBytes  = 1 << 20
 )
 
 // List implements store.Jobs. Each table is read from the newest id down, a bounded way; what all of them have passed
@@ -122,11 +125,15 @@ func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, b
 		args = []any{state, before, listRows}
 	}
 	reached = before
+	size := 0
 	for range listRounds {
 		n := 0
 		rowsWanted := min(listRows, max(limit-len(matched)+1, 100))
 		args[len(args)-2], args[len(args)-1] = reached, rowsWanted
 		err = s.read(ctx, "list", query, args, func(r Rows) error {
+			if size > listBytes {
+				return nil // the page is full: the rest of the result is let go by
+			}
 			j, err := scanJob(r, now, true)
 			if err != nil {
 				return err
@@ -135,9 +142,13 @@ func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, b
 			reached = j.ID
 			if matches(j, f) {
 				matched = append(matched, j)
+				size += bytesOf(j)
 			}
 			return nil
 		})
+		if err == nil && size > listBytes {
+			return matched, reached, false, nil
+		}
 		if err != nil || n < rowsWanted {
 			return matched, reached, true, err
 		}
@@ -146,6 +157,15 @@ func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, b
 		}
 	}
 	return matched, reached, false, nil
+}
+
+// bytesOf is about what a listed job takes beside its fixed fields.
+func bytesOf(j *job.Job) int {
+	n := len(j.Metadata) + len(j.Tags)
+	for _, e := range j.Errors {
+		n += len(e.Message)
+	}
+	return n
 }
 
 func matches(j *job.Job, f job.Filter) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -44,6 +45,30 @@ var listTests = []Test{
 			for i := range got {
 				equal(f, fmt.Sprintf("id by %d", limit), got[i].ID, want[i].ID)
 			}
+		}
+	}},
+	{"a page of large jobs is short, and the pages make the whole list", 0, func(f *fixture) {
+		q := f.queue("large")
+		metadata := []byte(`{"m":"` + strings.Repeat("m", 16_000) + `"}`)
+		f.enqueue(f.jobs(q, 150, func(s *job.Spec) { s.Metadata = metadata })...)
+		var got []job.ID
+		page := job.Page{Limit: 1000}
+		for range 1000 {
+			l, err := f.store.List(f.ctx, job.Filter{Queue: "large"}, page)
+			f.ok(err)
+			if len(l.Jobs) > 70 {
+				f.Fatalf("a page has %d jobs of 16 KB", len(l.Jobs))
+			}
+			for _, j := range l.Jobs {
+				got = append(got, j.ID)
+			}
+			if page.Before = l.Next; l.Next == (job.ID{}) {
+				break
+			}
+		}
+		equal(f, "jobs", len(got), 150)
+		if !slices.IsSortedFunc(got, func(a, b job.ID) int { return b.Compare(a) }) || len(slices.Compact(got)) != 150 {
+			f.Fatalf("the pages do not make the list")
 		}
 	}},
 	{"a filter chooses what has the value", 0, func(f *fixture) {
