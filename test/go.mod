@@ -5,6 +5,7 @@ go 1.26.8
 require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.0
+	github.com/slotq/slotq/manager v0.0.0
 	github.com/slotq/slotq/shared v0.0.0
 	go.yaml.in/yaml/v3 v3.0.6
 )
@@ -39,6 +40,7 @@ require (
 	go.yaml.in/yaml/v4 v4.0.0-rc.4 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
 )
 
 require (
@@ -67,3 +69,5 @@ require (
 replace github.com/slotq/slotq/shared => ../shared
 
 replace github.com/slotq/slotq/worker => ../worker
+
+replace github.com/slotq/slotq/manager => ../manager

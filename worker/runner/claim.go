@@ -168,7 +168,7 @@ func (l *loop) failed(doing string, err error) {
 	} else {
 		l.r.trouble.met(doing, err)
 	}
-	l.pauseTill = time.Now().Add(backoff(l.failures, 2*firstPause, maxPause))
+	l.pauseTill = time.Now().Add(l.r.backoff(l.failures, 2*firstPause, maxPause))
 	l.failures++
 }
 

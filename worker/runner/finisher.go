@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,7 +135,7 @@ func (f *finisher) commit(ctx context.Context, batch []ending) bool {
 			}
 			batch[0] = f.r.unstorable(batch[0], err)
 		}
-		if !sleep(ctx, backoff(try, firstPause, maxPause)) {
+		if !sleep(ctx, f.r.backoff(try, firstPause, maxPause)) {
 			return false
 		}
 	}
@@ -219,10 +218,13 @@ func (f *finisher) flush(ctx context.Context) int {
 
 // backoff is the pause after try number n, counted from 0: doubled each time, with jitter so that the workers of a
 // fleet do not come back as one.
-func backoff(n int, first, most time.Duration) time.Duration {
+func (r *Runner) backoff(n int, first, most time.Duration) time.Duration {
 	d := min(first<<min(n, 16), most)
-	return d/2 + rand.N(d/2+1)
+	return d/2 + r.random(d/2+1)
 }
+
+// random is a random part of d.
+func (r *Runner) random(d time.Duration) time.Duration { return time.Duration(r.opts.Random(int64(d))) }
 
 // sleep waits for d; false = ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {

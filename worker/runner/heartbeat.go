@@ -39,7 +39,7 @@ func (r *Runner) register(ctx context.Context) error {
 			return fmt.Errorf("registering the worker: %w", err)
 		}
 		r.trouble.met("registering the worker", err)
-		if !sleep(ctx, backoff(try, firstPause, maxPause)) {
+		if !sleep(ctx, r.backoff(try, firstPause, maxPause)) {
 			return ctx.Err()
 		}
 	}
@@ -71,7 +71,7 @@ func (r *Runner) heartbeat(ctx context.Context) {
 			try, wait = 0, r.opts.Heartbeat
 		default:
 			r.trouble.met("renewing the lease", err)
-			wait = backoff(try, r.opts.Heartbeat/50, r.opts.Heartbeat/5)
+			wait = r.backoff(try, r.opts.Heartbeat/50, r.opts.Heartbeat/5)
 			try++
 		}
 	}

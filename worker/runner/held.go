@@ -1,6 +1,10 @@
 package runner
 
 import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,10 +85,13 @@ func (h *held) unfinished(f func(*run)) {
 	})
 }
 
+// each goes through the claims from the oldest to the newest: whoever is stopped or given back first was here first.
 func (h *held) each(f func(*run)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, c := range h.claims {
+	for _, c := range slices.SortedFunc(maps.Values(h.claims), func(a, b *claim) int {
+		return cmp.Or(a.at.Compare(b.at), bytes.Compare(a.token[:], b.token[:]))
+	}) {
 		for i := range c.runs {
 			f(&c.runs[i])
 		}

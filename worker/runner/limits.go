@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 )
@@ -42,6 +43,17 @@ func (p *places) enough() int32 { return max(1, p.total/8) }
 
 // room is how many more of a handler's jobs may run.
 func (h *handler) room() int { return int(h.limit - h.used.Load()) }
+
+// compareHandlers orders handlers by kind, after nil.
+func compareHandlers(a, b *handler) int {
+	kind := func(h *handler) string {
+		if h == nil {
+			return ""
+		}
+		return h.kind
+	}
+	return cmp.Compare(kind(a), kind(b))
+}
 
 // full says that no handler has room, so that a claim could take nothing.
 func (hs *handlerSet) full() bool {

@@ -2,7 +2,8 @@ package runner
 
 import (
 	"context"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (l *loop) settle() {
 func (l *loop) listen() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for at := range l.nudged {
+	for _, at := range slices.SortedFunc(maps.Keys(l.nudged), compareSlots) {
 		if s := l.slots.all[at]; s != nil {
 			delete(l.nudged, at)
 			l.slots.push(s, true)
@@ -126,10 +127,10 @@ func (l *loop) listen() {
 			l.r.stale.send() // a queue that was just made; when it is not, adopt forgets the nudge
 		}
 	}
-	for h := range l.freeing {
-		delete(l.freeing, h)
-		l.slots.freed(h)
+	for _, h := range slices.SortedFunc(maps.Keys(l.freeing), compareHandlers) {
+		l.slots.freed(h, l.r.opts.Random)
 	}
+	clear(l.freeing)
 }
 
 // shareUpdate is what the refresh hands over.
@@ -239,7 +240,7 @@ type pollDone struct {
 func (l *loop) poll(now time.Time) {
 	others := !now.Before(l.othersAt)
 	var slots []job.Slot
-	for _, s := range l.slots.all {
+	for _, s := range l.slots.order {
 		if s.pollable(now) && (others || s.own && !s.draining) {
 			slots = append(slots, s.Slot)
 		}
@@ -247,7 +248,7 @@ func (l *loop) poll(now time.Time) {
 	l.next(now)
 	if others {
 		every := max(otherEvery, time.Duration(l.workers)*otherShare)
-		l.othersAt = now.Add(every - every/20 + rand.N(every/10+1)) // not all workers at once
+		l.othersAt = now.Add(every - every/20 + l.r.random(every/10+1)) // not all workers at once
 	}
 	if len(slots) == 0 {
 		return
@@ -261,7 +262,7 @@ func (l *loop) poll(now time.Time) {
 
 // next sets the time of the next poll, and lets the pauses grow.
 func (l *loop) next(now time.Time) {
-	l.pollAt = now.Add(l.idle - l.idle/20 + rand.N(l.idle/10+1))
+	l.pollAt = now.Add(l.idle - l.idle/20 + l.r.random(l.idle/10+1))
 	l.idle = min(2*l.idle, l.r.opts.Poll)
 }
 

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -51,9 +52,14 @@ type Options struct {
 	// 3 ms a commit, they stood in line for 100 ms at the 99th percentile, with 3 for 4 to 7.
 	Claims int
 
-	Name    string                // shown to people; the host's name and the process id
-	Nudge   string                // UDP address at which whoever calls Runner.Nudge is reached; none
-	Log     *slog.Logger          // nothing is logged
+	Name  string       // shown to people; the host's name and the process id
+	Nudge string       // UDP address at which whoever calls Runner.Nudge is reached; none
+	Log   *slog.Logger // nothing is logged
+
+	// Random draws from [0, n) for pauses and turns, which differ so that workers do not move as one. math/rand/v2's; a
+	// simulation gives its own, so that a seed replays.
+	Random func(n int64) int64
+
 	Metrics prometheus.Registerer // nothing is exported
 
 	// Subprocess owns the shim of the handlers that run subprocesses, if there are any: it is told the lease.
@@ -96,6 +102,9 @@ func (o *Options) fill() error {
 	if o.Name == "" {
 		host, _ := os.Hostname()
 		o.Name = fmt.Sprintf("%s:%d", host, os.Getpid())
+	}
+	if o.Random == nil {
+		o.Random = rand.Int64N
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

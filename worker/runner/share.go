@@ -49,7 +49,7 @@ func (r *Runner) refresh(ctx context.Context) {
 			return
 		case err != nil:
 			r.trouble.met("reading the queues", err)
-			wait = backoff(failures, 2*firstPause, maxPause)
+			wait = r.backoff(failures, 2*firstPause, maxPause)
 			failures++
 		default:
 			failures = 0

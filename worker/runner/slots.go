@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -57,6 +58,7 @@ func (s *slot) pollable(now time.Time) bool {
 // slots are all that a worker serves, and the order in which those that have jobs are served: in turn.
 type slots struct {
 	all   map[job.Slot]*slot
+	order []*slot // all, by queue and number
 	first []*slot // nudged: somebody waits for these
 	ready []*slot
 }
@@ -106,6 +108,7 @@ func (ss *slots) pop() *slot {
 // adopt takes a new share in, keeping what is known of slots that stay.
 func (ss *slots) adopt(shared []share) {
 	next := make(map[job.Slot]*slot, len(shared))
+	ss.order = make([]*slot, 0, len(shared))
 	for _, sh := range shared {
 		s := ss.all[sh.Slot]
 		if s == nil {
@@ -116,6 +119,7 @@ func (ss *slots) adopt(shared []share) {
 		}
 		s.queue, s.own, s.draining = sh.queue, sh.own, sh.draining
 		next[sh.Slot] = s
+		ss.order = append(ss.order, s)
 	}
 	for at, s := range ss.all {
 		if next[at] == nil {
@@ -125,10 +129,19 @@ func (ss *slots) adopt(shared []share) {
 	ss.all = next
 }
 
+func compareSlots(a, b job.Slot) int {
+	return cmp.Or(cmp.Compare(a.QueueID, b.QueueID), cmp.Compare(a.Slot, b.Slot))
+}
+
 // freed brings back what waited for room: one slot for a handler, since its one free place serves one claim; all of
-// them when no suspect is held any more, which is rare.
-func (ss *slots) freed(h *handler) {
-	for _, s := range ss.all {
+// them when no suspect is held any more, which is rare. Which slot comes first is drawn, so that each has its turn.
+func (ss *slots) freed(h *handler, random func(n int64) int64) {
+	if len(ss.order) == 0 {
+		return
+	}
+	first := int(random(int64(len(ss.order))))
+	for i := range ss.order {
+		s := ss.order[(first+i)%len(ss.order)]
 		if h == nil && s.blind {
 			ss.push(s, false)
 		} else if h != nil && s.waits == h {

@@ -37,13 +37,18 @@ func newDatabase(t testing.TB, e Engine) *database {
 	if err := s.Close(); err != nil {
 		t.Fatalf("close: %v", err)
 	}
-	db.raw = openRaw(t, db.url)
-	db.tables = db.names(t)
+	if e.Past == nil {
+		db.raw = openRaw(t, db.url)
+		db.tables = db.names(t)
+	}
 	return db
 }
 
-// server says that other processes can connect: what needs a network between them is not about SQLite.
-func (db *database) server() bool { return !strings.HasPrefix(db.url, "sqlite:") }
+// server says that other processes can connect: what needs a network between them is not about SQLite, nor about a store
+// without SQL.
+func (db *database) server() bool {
+	return db.engine.Past == nil && !strings.HasPrefix(db.url, "sqlite:")
+}
 
 func (db *database) scheme() string { scheme, _, _ := strings.Cut(db.url, ":"); return scheme }
 
@@ -112,6 +117,10 @@ const migrationsTable = "slotq_migrations"
 // empty removes all rows, as if the database had just been migrated.
 func (db *database) empty(t testing.TB) {
 	t.Helper()
+	if db.engine.Past != nil {
+		db.past(t, "DELETE FROM slotq")
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	tx, err := db.raw.BeginTx(ctx, nil)
@@ -132,8 +141,32 @@ func (db *database) empty(t testing.TB) {
 // count runs a query for one number.
 func (db *database) count(t testing.TB, query string) (n int64) {
 	t.Helper()
+	if db.engine.Past != nil {
+		return db.past(t, query)
+	}
 	if err := db.raw.QueryRow(query).Scan(&n); err != nil {
 		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// exec changes rows behind the store's back.
+func (db *database) exec(t testing.TB, statement string) {
+	t.Helper()
+	if db.engine.Past != nil {
+		db.past(t, statement)
+		return
+	}
+	if _, err := db.raw.Exec(statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (db *database) past(t testing.TB, statement string) int64 {
+	t.Helper()
+	n, err := db.engine.Past(db.url, statement)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
 	}
 	return n
 }

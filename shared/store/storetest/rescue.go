@@ -195,11 +195,10 @@ var rescueTests = []Test{
 		w.one(q)
 		f.add(q)
 		live.one(q)
-		_, err := f.db.raw.Exec(fmt.Sprintf("DELETE FROM slotq_workers WHERE id = %d", w.id))
-		f.ok(err)
+		f.db.exec(f, fmt.Sprintf("DELETE FROM slotq_workers WHERE id = %d", w.id))
 		equal(f, "rescued", len(f.sweep()), 1)
 		f.waiting(j.ID)
-		_, err = f.store.Beat(f.ctx, w.id, nil)
+		_, err := f.store.Beat(f.ctx, w.id, nil)
 		f.is(err, job.ErrWorkerDead)
 	}},
 	{"a claim that is committed while its worker is declared dead is rescued", 8, claimWhileDeclaredDead},

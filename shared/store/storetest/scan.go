@@ -33,8 +33,7 @@ var scanTests = []Test{
 	{"2,500 suspects in front never hide another job", 8, func(f *fixture) {
 		q := f.queue("scan")
 		f.fill(q, kind("mine"))
-		_, err := f.db.raw.Exec("UPDATE slotq_jobs SET crashes = 1")
-		f.ok(err)
+		f.db.exec(f, "UPDATE slotq_jobs SET crashes = 1")
 		f.tick(time.Millisecond)
 		f.foundBehind(q, f.add(q, kind("mine")), false)
 	}},
@@ -61,8 +60,7 @@ var scanTests = []Test{
 		marks, w := job.NewMarks(), f.worker()
 		with := func(r *job.ClaimRequest) { r.Marks = marks }
 		equal(f, "jobs", len(w.claim(q, 50, serves("mine"), with)), 0)
-		_, err := f.db.raw.Exec("UPDATE slotq_jobs SET kind = 'mine'")
-		f.ok(err)
+		f.db.exec(f, "UPDATE slotq_jobs SET kind = 'mine'")
 		f.now += job.MarkTTL + 1
 		low := f.add(q, kind("mine"), priority(4))
 		for taken := 0; taken < 60; {
@@ -82,8 +80,7 @@ var scanTests = []Test{
 		q := f.queue("scan")
 		f.fill(q, kind("nobody"))
 		bad := f.add(q, kind("mine"), maxCrashes(9))
-		_, err := f.db.raw.Exec("UPDATE slotq_jobs SET crashes = 1 WHERE kind = 'mine'")
-		f.ok(err)
+		f.db.exec(f, "UPDATE slotq_jobs SET crashes = 1 WHERE kind = 'mine'")
 		f.tick(time.Millisecond)
 		f.fill(q, kind("nobody"))
 		marks, w := job.NewMarks(), f.worker()
@@ -127,8 +124,7 @@ var scanTests = []Test{
 		q := f.queue("suspect")
 		f.enqueue(f.jobs(q, 2, priority(1))...)
 		bad := f.add(q, priority(4), maxCrashes(9))
-		_, err := f.db.raw.Exec("UPDATE slotq_jobs SET crashes = 1 WHERE priority = 4")
-		f.ok(err)
+		f.db.exec(f, "UPDATE slotq_jobs SET crashes = 1 WHERE priority = 4")
 		w := f.worker()
 		for range 3 {
 			jobs := w.claim(q, 10, suspects)

@@ -9,6 +9,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,12 @@ type Engine struct {
 	Fresh func(t testing.TB) string
 	// Open opens a handle; nil = store.Open. Any number may be open on one database.
 	Open func(ctx context.Context, url string) (store.Store, error)
+	// Past does to a store without SQL what the suite does behind a store's back: it runs one of the suite's own
+	// statements and returns the number that it asks for. nil = by SQL, on a connection of the suite's own.
+	Past func(url, statement string) (int64, error)
+	// Without names the tests ("group/name") that are about SQL itself and so not about this store; Run fails when one of
+	// them is no test.
+	Without []string
 }
 
 // Test is one promise, or one sentence of the contract, in action.
@@ -63,13 +70,22 @@ func Run(t *testing.T, e Engine) {
 	for _, g := range Groups() {
 		t.Run(g.Name, func(t *testing.T) {
 			for _, c := range g.Tests {
-				if names[g.Name+c.Name] {
+				name := g.Name + "/" + c.Name
+				if names[name] {
 					t.Fatalf("two tests are named %q", c.Name)
 				}
-				names[g.Name+c.Name] = true
+				names[name] = true
+				if slices.Contains(e.Without, name) {
+					continue
+				}
 				t.Run(c.Name, func(t *testing.T) { c.run(newFixture(t, db)) })
 			}
 		})
+	}
+	for _, name := range e.Without {
+		if !names[name] {
+			t.Errorf("left out is %q, which is no test", name)
+		}
 	}
 	t.Run("model", func(t *testing.T) { runModel(t, db) })
 }
