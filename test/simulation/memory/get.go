@@ -52,20 +52,25 @@ func (s *Store) List(_ context.Context, f job.Filter, p job.Page) (out job.Liste
 		}
 	}
 	slices.SortFunc(all, func(a, b *job.Job) int { return b.ID.Compare(a.ID) })
+	size := 0
 	for _, stored := range all {
 		j := s.shown(stored, now)
 		j.Payload, j.Output = nil, nil
 		if p.Before != (job.ID{}) && j.ID.Compare(p.Before) >= 0 || !matches(j, f) {
 			continue
 		}
-		if len(out.Jobs) == p.Limit {
-			out.Next = out.Jobs[p.Limit-1].ID
+		if len(out.Jobs) == p.Limit || size > pageBytes {
+			out.Next = out.Jobs[len(out.Jobs)-1].ID
 			break
 		}
 		out.Jobs = append(out.Jobs, j)
+		size += len(j.Metadata)
 	}
 	return out, nil
 }
+
+// pageBytes is about how much a page of jobs takes, as in the other stores.
+const pageBytes = 1 << 20
 
 func matches(j *job.Job, f job.Filter) bool {
 	return (f.Queue == "" || j.Queue == f.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
