@@ -51,7 +51,7 @@ func (c *Clock) Sync(ctx context.Context) error {
 // taken at received. So it is behind the database by the way back of one answer at most, and never ahead of it: the
 // middle of the trip, which is nearer to the truth most of the time, would let jobs start before their run_at.
 func (c *Clock) Adjust(database job.Time, sent, received time.Time) {
-	earliest := int64(database) - received.Sub(c.base).Microseconds() - 1 // a microsecond may be cut off
+	earliest := int64(database) - received.Sub(c.base).Microseconds() // all but the part of a microsecond
 	latest := int64(database) - sent.Sub(c.base).Microseconds()
 	if offset := c.offset.Load(); !c.read.Swap(true) || offset < earliest || offset > latest {
 		c.offset.Store(earliest)

@@ -14,9 +14,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// near allows for the microsecond that a reading may have been cut by.
-func near(got, want job.Time) bool { return got == want || got == want-1 }
-
 func TestItFollowsTheDatabaseAndRunsOnMonotonically(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hour := job.TimeOf(time.Now().Add(time.Hour))
@@ -28,7 +25,7 @@ func TestItFollowsTheDatabaseAndRunsOnMonotonically(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Second)
-		if got, want := c.Now(), hour.Add(3*time.Second); !near(got, want) {
+		if got, want := c.Now(), hour.Add(3*time.Second); got != want {
 			t.Errorf("3 s later %d, want %d", got, want)
 		}
 	})
@@ -40,7 +37,7 @@ func TestADatabaseClockThatJumpsAnHourIsFollowedBothWays(t *testing.T) {
 		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 			want := job.TimeOf(time.Now().Add(jump))
 			c.Adjust(want, time.Now(), time.Now())
-			if got := c.Now(); !near(got, want) {
+			if got := c.Now(); got != want {
 				t.Errorf("after a jump of %s: %d, want %d", jump, got, want)
 			}
 		}
@@ -101,7 +98,7 @@ func TestFollowAsksUntilItsContextEndsAndReportsFailures(t *testing.T) {
 		if asked != 3 || failures != 1 {
 			t.Errorf("asked %d times with %d failures, want 3 and 1", asked, failures)
 		}
-		if got, want := c.Now(), job.TimeOf(time.Now().Add(time.Minute)); !near(got, want) {
+		if got, want := c.Now(), job.TimeOf(time.Now().Add(time.Minute)); got != want {
 			t.Errorf("now %d, want the database's %d", got, want)
 		}
 	})
