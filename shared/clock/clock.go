@@ -18,6 +18,7 @@ type Clock struct {
 	ask    func(context.Context) (job.Time, error)
 	base   time.Time    // carries the monotonic reading that times are counted from
 	offset atomic.Int64 // microseconds from base's monotonic time to the database's
+	read   atomic.Bool  // the database's time was read at least once
 }
 
 // New makes a clock that asks now for the database's time. Until the first Sync or Adjust it follows this machine's.
@@ -45,14 +46,15 @@ func (c *Clock) Sync(ctx context.Context) error {
 }
 
 // Adjust takes a reading of the database's time that was asked for at sent and came back at received; both must carry
-// a monotonic reading, as those of time.Now do. The reading is as exact as half the time between them: a difference
-// below that says nothing, and is not followed, so that the clock does not tremble with the network.
+// a monotonic reading, as those of time.Now do. The reading was taken at some moment between the two. A clock that agrees
+// with that is left alone, so that it does not tremble with the network; another one is set as if the reading had been
+// taken at received. So it is behind the database by the way back of one answer at most, and never ahead of it: the
+// middle of the trip, which is nearer to the truth most of the time, would let jobs start before their run_at.
 func (c *Clock) Adjust(database job.Time, sent, received time.Time) {
-	trip := received.Sub(sent)
-	middle := sent.Add(trip / 2).Sub(c.base).Microseconds()
-	offset := int64(database) - middle
-	if off := offset - c.offset.Load(); off > trip.Microseconds()/2 || off < -trip.Microseconds()/2 {
-		c.offset.Store(offset)
+	earliest := int64(database) - received.Sub(c.base).Microseconds() - 1 // a microsecond may be cut off
+	latest := int64(database) - sent.Sub(c.base).Microseconds()
+	if offset := c.offset.Load(); !c.read.Swap(true) || offset < earliest || offset > latest {
+		c.offset.Store(earliest)
 	}
 }
 
