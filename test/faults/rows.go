@@ -30,7 +30,7 @@ var rows = []row{
 	{
 		name: "kill-worker", databases: everywhere, lasts: 45 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,
 		workers: 3, goworkers: 2, faults: kill(1700*time.Millisecond, worker, goworker), recovery: restart,
-		floors: map[string]int{"acknowledged": 1000, history.KillWorker: 20, "restarts": 20}, needs: with(check.NoOverlap, check.Recovery), ci: true,
+		floors: map[string]int{"acknowledged": 500, history.KillWorker: 20, "restarts": 20}, needs: with(check.NoOverlap, check.Recovery), ci: true,
 	},
 	{
 		name: "kill-manager", databases: everywhere, lasts: 45 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,

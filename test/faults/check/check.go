@@ -141,6 +141,7 @@ func Check(r *Record) *Verdict {
 }
 
 func (j *judge) index() {
+	unknown := map[int64]bool{}
 	for i := range j.Events {
 		e := &j.Events[i]
 		switch {
@@ -151,7 +152,10 @@ func (j *judge) index() {
 				j.find(HistoryIsSound, "two different jobs have the payload %s", e.Sent.Hash)
 			}
 		case e.Type == history.Unknown:
-			j.v.Ambiguous++
+			if !unknown[e.Op] {
+				unknown[e.Op] = true
+				j.v.Ambiguous++
+			}
 		case e.Type == history.Fault && e.Call == history.KillWorker:
 			j.deaths[e.Pid] = append(j.deaths[e.Pid], e.At)
 		}

@@ -111,19 +111,23 @@ func (j *judge) limits() {
 	}
 }
 
-// recovery: a run whose worker was killed is followed by the next one in time. Only first crashes are judged: later ones
-// wait longer on purpose.
+// recovery: a run whose worker was killed is followed by the next one in time. Only a job's first death is judged: later
+// crashes wait longer on purpose, as does a job that gave the place of its key away. A run that was granted and never
+// started (its worker died in between) is a crash of its own.
 func (j *judge) recovery() {
 	var waits []time.Duration
-	for _, starts := range j.starts {
+	worst := ""
+	for id, starts := range j.starts {
 		for i, n := range starts {
 			death := j.death(n)
 			if death == 0 {
 				continue
 			}
-			if i+1 < len(starts) { // else it was cancelled meanwhile, or P1 and draining judge it
+			if n.Key == "" && n.Run == i+1 && i+1 < len(starts) && starts[i+1].Run == n.Run+1 {
 				waits = append(waits, time.Duration(starts[i+1].At-death))
-				j.hit(Recovery)
+				if j.hit(Recovery); waits[len(waits)-1] == slices.Max(waits) {
+					worst = id
+				}
 			}
 			break
 		}
@@ -136,7 +140,7 @@ func (j *judge) recovery() {
 	j.v.LongestRestart = waits[len(waits)-1]
 	j.v.Recovery99 = waits[(len(waits)*99-1)/100]
 	if j.RecoveryLimit > 0 && j.v.Recovery99 > j.RecoveryLimit {
-		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s, promised are %s", len(waits), j.v.Recovery99, j.RecoveryLimit)
+		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", len(waits), j.v.Recovery99, worst, j.RecoveryLimit)
 	}
 }
 

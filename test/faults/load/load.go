@@ -36,7 +36,7 @@ type Mix struct {
 
 // Mixed is a load of everything.
 var Mixed = Mix{
-	Go: 6, HTTP: 3, Exec: 3, Work: 300 * time.Millisecond, Bulk: 200, Batches: 8, Looks: 15, Cancels: 3, Again: 6, Conflicts: 3,
+	Go: 6, HTTP: 3, Exec: 3, Work: 300 * time.Millisecond, Bulk: 100, Batches: 5, Looks: 15, Cancels: 3, Again: 6, Conflicts: 3,
 	Scheduled: 15, Failing: 10, Keyed: 40, Queues: 2,
 }
 
