@@ -26,6 +26,7 @@ type database struct {
 	name   string
 	url    string
 	server *dbserver.Server // nil = embedded
+	disk   string           // a directory on the disk of its own that it lies on; "" = none
 }
 
 // lab holds one durable server of each kind for all rows that need nothing special.
@@ -44,7 +45,11 @@ func startServer(ctx context.Context, name string, o dbserver.Options) (*dbserve
 // fresh makes an empty database on the lab's server, or on one of the row's own when the row has settings for it.
 func (l *lab) fresh(ctx context.Context, s *stage, name string, own *dbserver.Options) (database, error) {
 	if name == sqlite {
-		return database{name: name, url: "sqlite:" + filepath.Join(s.TempDir(), "slotq.db")}, nil
+		dir := s.TempDir()
+		if own != nil && own.Dir != "" {
+			dir = own.Dir
+		}
+		return database{name: name, url: "sqlite:" + filepath.Join(dir, "slotq.db"), disk: dir}, nil
 	}
 	if own != nil {
 		server, err := startServer(ctx, name, *own)
@@ -52,7 +57,7 @@ func (l *lab) fresh(ctx context.Context, s *stage, name string, own *dbserver.Op
 			return database{}, err
 		}
 		s.Cleanup(func() { _ = server.Stop() })
-		return database{name, server.URL(), server}, nil
+		return database{name, server.URL(), server, own.Dir}, nil
 	}
 	server := l.servers[name]
 	if server == nil {
@@ -67,7 +72,7 @@ func (l *lab) fresh(ctx context.Context, s *stage, name string, own *dbserver.Op
 		return database{}, fmt.Errorf("an empty database on %s: %w", name, err)
 	}
 	s.Cleanup(drop)
-	return database{name, url, server}, nil
+	return database{name, url, server, ""}, nil
 }
 
 // close stops the servers.

@@ -46,12 +46,23 @@ const restartAfter = 200 * time.Millisecond
 
 // add starts a part on a port of its own and keeps it up until the end of the row.
 func (f *fleet) add(program string, args ...string) *part {
+	p := f.prepare(program, args...)
+	f.launch(p)
+	return p
+}
+
+// prepare makes a part that launch starts.
+func (f *fleet) prepare(program string, args ...string) *part {
 	p := &part{program: program, address: "127.0.0.1:" + strconv.Itoa(system.FreePort(f.s)), args: args}
 	f.parts = append(f.parts, p)
+	return p
+}
+
+// launch returns when the part's process runs.
+func (f *fleet) launch(p *part) {
 	started := make(chan struct{})
 	f.wg.Go(func() { f.keep(p, started) })
 	<-started
-	return p
 }
 
 // keep starts a part again and again. It gives up on none: a part that cannot stay up shows in what it does not do.
@@ -129,7 +140,31 @@ func (f *fleet) note(call string, pid int) {
 func (f *fleet) kill(parts []*part) bool {
 	p := parts[rand.IntN(len(parts))]
 	call := map[string]string{api: history.KillAPI, manager: history.KillManager, worker: history.KillWorker, goworker: history.KillWorker}[p.program]
+	if call == history.KillWorker {
+		f.expectNoOrphans(p)
+	}
 	return f.signal(p, syscall.SIGKILL, call)
+}
+
+// orphansEnd is how long after its worker's death a job's process may live.
+const orphansEnd = 2 * time.Second
+
+// expectNoOrphans holds the processes that a worker has now to orphansEnd.
+func (f *fleet) expectNoOrphans(p *part) {
+	process := p.now()
+	if process == nil {
+		return
+	}
+	children := system.Descendants(process.Pid)
+	f.wg.Go(func() {
+		<-process.Done()
+		<-time.After(orphansEnd)
+		for _, child := range children {
+			if system.Alive(child) {
+				f.s.Errorf("a process of a killed worker lives %s after it", orphansEnd)
+			}
+		}
+	})
 }
 
 // ready waits until every part answers that it is.

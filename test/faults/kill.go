@@ -63,7 +63,7 @@ func killAny(every time.Duration) func(context.Context, *running) {
 			if r.db.server != nil && rand.IntN(8) == 0 {
 				r.db.server.Kill()
 				r.fleet.note(history.KillDatabase, 0)
-				if err := r.db.server.Restart(ctx); err != nil && ctx.Err() == nil {
+				if err := r.db.server.Restart(context.Background()); err != nil { // the row needs it after the faults too
 					r.Errorf("restart the database: %w", err)
 				}
 				return

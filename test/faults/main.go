@@ -15,8 +15,10 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
+	"github.com/slotq/slotq/test/faults/check"
 )
 
 type settings struct {
@@ -72,11 +74,11 @@ func runAll(ctx context.Context, s settings) (ok bool, err error) {
 	var results []result
 	for i := range rows {
 		r := &rows[i]
-		if !s.rows.MatchString(r.name) || s.ci && !r.ci || r.byName && !s.named {
+		if !s.rows.MatchString(r.name) || r.byName && !s.named {
 			continue
 		}
 		for _, name := range r.databases {
-			if !slices.Contains(s.databases, name) {
+			if !slices.Contains(s.databases, name) || s.ci && !slices.Contains(r.ci, name) {
 				continue
 			}
 			result := l.run(ctx, r, name, bin)
@@ -90,6 +92,18 @@ func runAll(ctx context.Context, s settings) (ok bool, err error) {
 	}
 	if len(results) == 0 {
 		return false, errors.New("no row has that name")
+	}
+	acked, kills, refused, ambiguous, longest := totals(results)
+	fmt.Printf("%d rows: %d acknowledged, %d kills, %d refused, %d unknown, longest restart %s; 0 seen is at most %.1e a job\n",
+		len(results), acked, kills, refused, ambiguous, longest.Round(time.Millisecond), check.Bound(acked))
+	if !s.named && len(s.databases) == len(everywhere) { // a part of the rows need not prove everything
+		for _, text := range unproven(results) {
+			fmt.Println("INVALID ", text)
+			ok = false
+		}
+	}
+	if s.report != "" {
+		return ok, report(s.report, results)
 	}
 	return ok, nil
 }

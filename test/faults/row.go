@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slotq/slotq/shared/store/dbproxy"
 	"github.com/slotq/slotq/shared/store/dbserver"
 	"github.com/slotq/slotq/test/e2e/system"
 	"github.com/slotq/slotq/test/faults/check"
@@ -39,16 +40,17 @@ type row struct {
 	managers  int
 	jobs      int // at once in a worker; 0 = 24
 	environ   []string
-	server    func(name string) *dbserver.Options // a server of its own; nil = the lab's
-	behind    bool                                // the services reach the server through a proxy
+	server    func(s *stage, name string) *dbserver.Options // a server of its own; nil = the lab's
+	prepare   func(x *running) error                        // before the services start
+	behind    bool                                          // the services reach the server through a proxy
 	floors    map[string]int
 	needs     []check.Rule
 	drains    time.Duration // how long the rest may take after the faults; 0 = 60 s
 	recovery  time.Duration // see check.Record
 	clock     time.Duration
 	noCrash   bool
-	ci        bool // part of the five minutes that every change must pass
-	byName    bool // runs only when it is named
+	ci        []string // databases on which it is part of the five minutes that every change must pass
+	byName    bool     // runs only when it is named
 }
 
 // running is a row on one database.
@@ -56,11 +58,14 @@ type running struct {
 	*row
 	*stage
 	db    database
-	fleet *fleet
-	load  *load.Load
-	dir   string
-	url   string // of the api
-	count *counts
+	proxy *dbproxy.Proxy // nil = the row is not behind one
+
+	servicesURL string // of the database, as the services reach it
+	fleet       *fleet
+	load        *load.Load
+	dir         string
+	url         string // of the api
+	count       *counts
 }
 
 // result is what became of a row.
@@ -82,13 +87,25 @@ func (l *lab) run(ctx context.Context, r *row, name string, bin binaries, enviro
 	out.err = perform(func(s *stage) {
 		var own *dbserver.Options
 		if r.server != nil {
-			own = r.server(name)
+			own = r.server(s, name)
 		}
 		db, err := l.fresh(ctx, s, name, own)
 		if err != nil {
 			s.Fatal(err)
 		}
 		x := &running{row: r, stage: s, db: db, dir: s.TempDir(), count: &counts{n: map[string]int{}}}
+		x.servicesURL = db.url
+		if r.prepare != nil {
+			if err := r.prepare(x); err != nil {
+				s.Fatal(err)
+			}
+		}
+		if r.behind {
+			if x.proxy, x.servicesURL, err = dbproxy.New(x.servicesURL); err != nil {
+				s.Fatal(err)
+			}
+			s.Cleanup(x.proxy.Close)
+		}
 		record, err := x.all(ctx, bin, environ)
 		if err != nil {
 			s.Fatalf("%w", err)
@@ -149,7 +166,7 @@ func (x *running) start(bin binaries, events *history.File, environ []string) er
 		return err
 	}
 	base := []string{
-		"PATH=/usr/bin:/bin", "HOME=" + x.dir, "TMPDIR=" + x.dir, "LANG=C.UTF-8", "SLOTQ_DATABASE_URL=" + x.db.url,
+		"PATH=/usr/bin:/bin", "HOME=" + x.dir, "TMPDIR=" + x.dir, "LANG=C.UTF-8", "SLOTQ_DATABASE_URL=" + x.servicesURL,
 		"SLOTQ_LOG_FORMAT=json", "SLOTQ_HEARTBEAT=" + heartbeat.String(), "SLOTQ_LEASE=" + lease.String(), "SLOTQ_SWEEP=" + sweep.String(),
 		"FAULTS_WITNESS=" + watched,
 	}
@@ -204,17 +221,8 @@ func (x *running) record(finals []history.Final, drained bool) (*check.Record, e
 // summary is a line for people.
 func (r result) summary() string {
 	v := r.verdict
-	word := "passed"
-	switch {
-	case r.err != nil:
-		word = "BROKEN"
-	case len(v.Findings) > 0:
-		word = "FAILED"
-	case len(v.Invalid) > 0:
-		word = "INVALID"
-	}
 	lines := []string{fmt.Sprintf("%-8s %-16s %-9s %4.0f s  acked %d, lost %d, phantom %d, duplicated %d, second commits %d, overwritten %d, early %d, overlap %d (Go/HTTP %d), over limits %d/%d/%d, refused %d, ambiguous %d, longest restart %s",
-		word, r.row.name, r.database, r.took.Seconds(), v.Acknowledged, v.Lost, v.Phantom, v.Duplicated, v.SecondCommits, v.Overwritten, v.Early,
+		r.word(), r.row.name, r.database, r.took.Seconds(), v.Acknowledged, v.Lost, v.Phantom, v.Duplicated, v.SecondCommits, v.Overwritten, v.Early,
 		v.OverlapExec, v.OverlapOther, v.OverAttempts, v.OverCrashes, v.OverKey, v.Refused, v.Ambiguous, v.LongestRestart.Round(time.Millisecond))}
 	if r.err != nil {
 		lines = append(lines, "         "+r.err.Error())

@@ -80,8 +80,12 @@ func (s *stage) Fatalf(format string, args ...any) {
 // Fatal implements system.TB.
 func (s *stage) Fatal(args ...any) { s.Fatalf("%s", fmt.Sprint(args...)) }
 
-// Logf implements system.TB.
-func (s *stage) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+// Logf implements system.TB. Of a log it shows the end.
+func (s *stage) Logf(format string, args ...any) {
+	const most = 1500
+	text := fmt.Sprintf(format, args...)
+	fmt.Fprintln(os.Stderr, text[max(0, len(text)-most):])
+}
 
 // TempDir implements system.TB.
 func (s *stage) TempDir() string {

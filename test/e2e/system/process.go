@@ -64,7 +64,7 @@ func Start(t TB, name, dir, path string, args, environ []string) *Process {
 		t.Fatalf("start %s: %v", p.Name, err)
 	}
 	t.Cleanup(func() {
-		children := descendants(p.Pid)
+		children := Descendants(p.Pid)
 		p.Kill()
 		if left := awaitEnd(children, 3*time.Second); len(left) > 0 {
 			t.Errorf("%s has left processes behind: %v", p.Name, left)

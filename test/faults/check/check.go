@@ -193,6 +193,11 @@ func (j *judge) floors() {
 	j.v.Counts["ambiguous"] = j.v.Ambiguous
 	j.v.Counts["refused"] = j.v.Refused
 	j.v.Counts["restarts"] = j.v.Restarts
+	for _, f := range j.final {
+		if f.Reason == "max_crashes" {
+			j.v.Counts["discarded by crashes"]++
+		}
+	}
 	for name, least := range j.Floors {
 		if n := j.v.Counts[name]; n < least {
 			j.v.Invalid = append(j.v.Invalid, fmt.Sprintf("%s: %d, the row needs %d", name, n, least))

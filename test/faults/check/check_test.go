@@ -107,6 +107,7 @@ func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 			r.Notes = append(r.Notes, history.Note{At: 9 * second, What: history.Start, Via: history.Go, Job: "y", Run: 1, Hash: "ha"})
 		}},
 		{"a used key with another body is accepted", OneJobPerKey, func(r *Record) { r.Events[11].Type, r.Events[11].Job = history.OK, "y" }},
+		{"a request sent again is refused", OneJobPerKey, func(r *Record) { r.Events[3].Type, r.Events[3].Status, r.Events[1].Job = history.Fail, 422, "a" }},
 		{"two outcomes end a job", OneCommitter, func(r *Record) { r.Commits[0].Refused = false }},
 		{"an earlier run ends a job than was granted last", OneCommitter, func(r *Record) { r.Commits[1].Run = 1 }},
 		{"a job has the output of an earlier run", OneCommitter, func(r *Record) { r.Finals[0].OutputRun = 1 }},

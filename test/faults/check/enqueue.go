@@ -95,8 +95,11 @@ func (j *judge) keys() {
 				j.hit(OneJobPerKey)
 			}
 		}
-		if e.Type == history.OK {
+		switch {
+		case e.Type == history.OK:
 			is(e.Sent.Hash, e.Job)
+		case e.Type == history.Fail && e.Status >= 400 && e.Status != 429:
+			j.find(OneJobPerKey, "a sound request (key %q, id %q) was refused with status %d", e.Sent.Key, e.Sent.ID, e.Status)
 		}
 	}
 	for id, starts := range j.starts {
