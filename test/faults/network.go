@@ -34,10 +34,10 @@ func cutCommits(oneIn int) func(context.Context, *running) {
 	}
 }
 
-// badNetwork delays every statement by 5 to 15 ms and resets all connections now and then.
+// badNetwork delays every statement by 2 to 6 ms and resets all connections now and then.
 func badNetwork(ctx context.Context, r *running) {
 	r.proxy.Change(func(string) (dbproxy.Accident, time.Duration) {
-		return dbproxy.Watch, 5*time.Millisecond + rand.N(10*time.Millisecond)
+		return dbproxy.Watch, 2*time.Millisecond + rand.N(4*time.Millisecond)
 	})
 	repeat(ctx, 3*time.Second, func() {
 		r.count.add("resets", 1)
