@@ -2,63 +2,76 @@ package storetest
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store"
+	"github.com/slotq/slotq/shared/store/dbproxy"
 )
 
 // What becomes of an operation whose COMMIT met with an accident. For SQLite there is nothing to test: its COMMIT is a
 // call in the process.
 var commitTests = []Test{
-	{"a claim whose COMMIT lands later is found, not made twice", 8, func(f *fixture) { f.accident(late, "update slotq_slots", claimAccident) }},
-	{"a claim whose answer is lost is found, not made twice", 8, func(f *fixture) { f.accident(lost, "", claimAccident) }},
-	{"a claim whose COMMIT is lost is made again", 8, func(f *fixture) { f.accident(cut, "", claimAccident) }},
-	{"an enqueue whose COMMIT lands later makes one job", 3, func(f *fixture) { f.accident(late, "insert into slotq_", enqueueAccident) }},
-	{"an enqueue whose answer is lost makes one job", 3, func(f *fixture) { f.accident(lost, "", enqueueAccident) }},
-	{"an enqueue whose COMMIT is lost makes one job", 1, func(f *fixture) { f.accident(cut, "", enqueueAccident) }},
+	{"a claim whose COMMIT lands later is found, not made twice", 8, func(f *fixture) { f.accident(dbproxy.Late, "update slotq_slots", claimAccident) }},
+	{"a claim whose answer is lost is found, not made twice", 8, func(f *fixture) { f.accident(dbproxy.Lost, "", claimAccident) }},
+	{"a claim whose COMMIT is lost is made again", 8, func(f *fixture) { f.accident(dbproxy.Cut, "", claimAccident) }},
+	{"an enqueue whose COMMIT lands later makes one job", 3, func(f *fixture) { f.accident(dbproxy.Late, "insert into slotq_", enqueueAccident) }},
+	{"an enqueue whose answer is lost makes one job", 3, func(f *fixture) { f.accident(dbproxy.Lost, "", enqueueAccident) }},
+	{"an enqueue whose COMMIT is lost makes one job", 1, func(f *fixture) { f.accident(dbproxy.Cut, "", enqueueAccident) }},
 	{"an enqueue whose answer is lost while its job runs and ends makes no second run", 3, resendAfterEnd},
-	{"a finish whose COMMIT lands later takes effect once", 4, func(f *fixture) { f.accident(late, "insert into slotq_history", finishAccident) }},
-	{"a finish whose answer is lost takes effect once", 4, func(f *fixture) { f.accident(lost, "", finishAccident) }},
-	{"a finish whose COMMIT is lost takes effect once", 4, func(f *fixture) { f.accident(cut, "", finishAccident) }},
-	{"a failure whose answer is lost counts one attempt", 6, func(f *fixture) { f.accident(lost, "", failAccident) }},
-	{"a failure whose COMMIT is lost counts one attempt", 6, func(f *fixture) { f.accident(cut, "", failAccident) }},
-	{"a rescue whose answer is lost counts one crash", 6, func(f *fixture) { f.accident(lost, "", rescueAccident) }},
-	{"a rescue whose COMMIT is lost counts one crash", 6, func(f *fixture) { f.accident(cut, "", rescueAccident) }},
-	{"a cancel whose answer is lost ends the job", 7, func(f *fixture) { f.accident(lost, "", cancelAccident) }},
-	{"a retry whose answer is lost puts the job back once", 7, func(f *fixture) { f.accident(lost, "", retryAccident) }},
+	{"a finish whose COMMIT lands later takes effect once", 4, func(f *fixture) { f.accident(dbproxy.Late, "insert into slotq_history", finishAccident) }},
+	{"a finish whose answer is lost takes effect once", 4, func(f *fixture) { f.accident(dbproxy.Lost, "", finishAccident) }},
+	{"a finish whose COMMIT is lost takes effect once", 4, func(f *fixture) { f.accident(dbproxy.Cut, "", finishAccident) }},
+	{"a failure whose answer is lost counts one attempt", 6, func(f *fixture) { f.accident(dbproxy.Lost, "", failAccident) }},
+	{"a failure whose COMMIT is lost counts one attempt", 6, func(f *fixture) { f.accident(dbproxy.Cut, "", failAccident) }},
+	{"a rescue whose answer is lost counts one crash", 6, func(f *fixture) { f.accident(dbproxy.Lost, "", rescueAccident) }},
+	{"a rescue whose COMMIT is lost counts one crash", 6, func(f *fixture) { f.accident(dbproxy.Cut, "", rescueAccident) }},
+	{"a cancel whose answer is lost ends the job", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", cancelAccident) }},
+	{"a retry whose answer is lost puts the job back once", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", retryAccident) }},
 	{"a beat whose answer is lost is no death", 4, beatAccident},
-	{"a pause whose answer is lost holds", 0, func(f *fixture) { f.accident(lost, "", pauseAccident) }},
-	{"a queue whose answer is lost is made once", 0, func(f *fixture) { f.accident(lost, "", queueAccident) }},
+	{"a pause whose answer is lost holds", 0, func(f *fixture) { f.accident(dbproxy.Lost, "", pauseAccident) }},
+	{"a queue whose answer is lost is made once", 0, func(f *fixture) { f.accident(dbproxy.Lost, "", queueAccident) }},
+}
+
+// newProxy returns a proxy before the fixture's database, and the URL that leads through it.
+func (f *fixture) newProxy() (*dbproxy.Proxy, string) {
+	f.Helper()
+	p, url, err := dbproxy.New(f.db.url)
+	f.ok(err)
+	f.Cleanup(p.Close)
+	return p, url
 }
 
 // accident runs an operation on a handle behind a proxy; the COMMIT after arm meets with the accident. A late COMMIT is
 // released when the store, on another connection, sends the statement that has to wait for it.
-func (f *fixture) accident(what accident, waits string, operation func(f *fixture, behind store.Store, arm func())) {
+func (f *fixture) accident(what dbproxy.Accident, waits string, operation func(f *fixture, behind store.Store, arm func())) {
 	f.Helper()
 	if !f.db.server() {
 		f.Skip("no network between SQLite and its file")
 	}
+	var releasing sync.WaitGroup
+	f.Cleanup(releasing.Wait) // after the proxy's end
 	p, url := f.newProxy()
 	behind := f.openURL(url)
-	var r *rule
+	var r *dbproxy.Rule
 	operation(f, behind, func() {
-		r = p.onCommit(what)
-		if what == late {
+		r = p.OnCommit(what)
+		if what == dbproxy.Late {
 			held := r
-			p.wg.Go(func() {
-				for _, next := range []func() *rule{func() *rule { return held }, func() *rule { return p.on(watch, waits) }} {
+			releasing.Go(func() {
+				for _, next := range []func() *dbproxy.Rule{func() *dbproxy.Rule { return held }, func() *dbproxy.Rule { return p.On(dbproxy.Watch, waits) }} {
 					select {
-					case <-next().hit:
-					case <-p.done:
+					case <-next().Hit:
+					case <-p.Done():
 						return
 					}
 				}
-				close(held.release)
+				close(held.Release)
 			})
 		}
 	})
 	select {
-	case <-r.hit:
+	case <-r.Hit:
 	default:
 		f.Fatal("there was no COMMIT for the accident")
 	}
@@ -106,8 +119,8 @@ func resendAfterEnd(f *fixture) {
 	behind := f.openURL(url)
 	jobs := f.jobs(q, 2)
 	var fault error
-	r := p.onCommit(lost)
-	r.then = func() {
+	r := p.OnCommit(dbproxy.Lost)
+	r.Then = func() {
 		var c job.Claimed
 		if c, fault = w.take(w.request(q, 1, 1, f.now)); fault == nil && len(c.Jobs) == 1 {
 			_, fault = w.settle(f.now, completed(c.Jobs[0]))
@@ -115,7 +128,7 @@ func resendAfterEnd(f *fixture) {
 	}
 	out, err := behind.Enqueue(f.ctx, jobs, false)
 	f.ok(err)
-	<-r.hit
+	<-r.Hit
 	f.ok(fault)
 	f.created(jobs, out)
 	equal(f, "ended", f.db.count(f, "SELECT COUNT(*) FROM slotq_history"), 1)
@@ -202,11 +215,11 @@ func beatAccident(f *fixture) {
 	w := f.worker()
 	p, url := f.newProxy()
 	behind := f.openURL(url)
-	r := p.on(lost, "update slotq_workers set beat")
+	r := p.On(dbproxy.Lost, "update slotq_workers set beat")
 	_, err := behind.Beat(f.ctx, w.id, nil)
 	f.ok(err)
 	select {
-	case <-r.hit:
+	case <-r.Hit:
 	default:
 		f.Fatal("there was no beat for the accident")
 	}

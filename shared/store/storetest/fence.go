@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/store/dbproxy"
 )
 
 var fenceTests = []Test{
@@ -49,14 +50,14 @@ func silentHolder(f *fixture) {
 	f.ok(err)
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
-	r := p.on(silent, "update slotq_jobs", "set token")
+	r := p.On(dbproxy.Silent, "update slotq_jobs", "set token")
 	done := make(chan error, 1)
 	go func() {
 		_, err := frozen.store.Claim(ctx, frozen.request(q, 1, 1, f.now))
 		done <- err
 	}()
 	select {
-	case <-r.hit:
+	case <-r.Hit:
 	case err := <-done:
 		f.Fatalf("the claim ended before it could fall silent: %v", err)
 	}
@@ -90,7 +91,7 @@ func silentHolder(f *fixture) {
 	}
 	equal(f, "run", f.get(held.ID).Run, 1)
 	cancel()
-	p.close()
+	p.Close()
 	<-done
 }
 
@@ -105,7 +106,7 @@ func brokenFence(f *fixture) {
 	f.Cleanup(func() { _, _ = f.db.raw.Exec("DROP TABLE slotq_nofence") })
 	p, url := f.newProxy()
 	var broken atomic.Int64
-	p.rewrite = func(statement string) (string, bool) {
+	p.Rewrite(func(statement string) (string, bool) {
 		const fence = "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = "
 		rest, ok := strings.CutPrefix(statement, fence)
 		if !ok {
@@ -114,11 +115,11 @@ func brokenFence(f *fixture) {
 		broken.Add(1)
 		queue, rest, _ := strings.Cut(rest, " AND slot = ")
 		slot, _, _ := strings.Cut(rest, " ")
-		if p.postgres {
+		if f.db.scheme() == "postgres" {
 			queue, slot = queue+"::int", slot+"::int"
 		}
 		return "INSERT INTO slotq_nofence (queue_id, slot) SELECT " + queue + ", " + slot, true
-	}
+	})
 	// Claims collide all the time now; one that gives up has taken nothing, which the counts show.
 	gaveUp := func(err error) bool { return !errors.Is(err, job.ErrWorkerDead) }
 	f.claimAll(1, gaveUp, f.openURL(url), f.openURL(url))

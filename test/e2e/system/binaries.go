@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"testing"
 )
 
 // Programs under test and their helpers, by the directory, seen from the repository's top, that holds each.
@@ -39,7 +38,7 @@ func buildAll() (err error) {
 
 // Program returns the path of a program, built once for all tests of this process. Not with the race detector, even
 // when the tests are: SQLite in pure Go is several times slower with it, and all times here are short.
-func Program(t testing.TB, program string) string {
+func Program(t TB, program string) string {
 	t.Helper()
 	if err := build(); err != nil {
 		t.Fatal(err)

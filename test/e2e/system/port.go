@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
-	"testing"
 )
 
 var (
@@ -14,7 +13,7 @@ var (
 
 // FreePort returns a loopback port that nobody listens on and that no other test of this process gets. It stays below
 // the range from which the kernel takes ports for outgoing connections, so that a program can be started on it again.
-func FreePort(t testing.TB) int {
+func FreePort(t TB) int {
 	t.Helper()
 	const lowest, count = 10000, 10000 // dbserver's are above
 	portMu.Lock()

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -30,7 +29,7 @@ var (
 )
 
 // Start runs a program with its output in a file of dir. environ is all of its environment.
-func Start(t testing.TB, name, dir, path string, args, environ []string) *Process {
+func Start(t TB, name, dir, path string, args, environ []string) *Process {
 	t.Helper()
 	logMu.Lock()
 	key := filepath.Join(dir, name)
@@ -65,7 +64,7 @@ func Start(t testing.TB, name, dir, path string, args, environ []string) *Proces
 		t.Fatalf("start %s: %v", p.Name, err)
 	}
 	t.Cleanup(func() {
-		children := descendants(p.Pid)
+		children := Descendants(p.Pid)
 		p.Kill()
 		if left := awaitEnd(children, 3*time.Second); len(left) > 0 {
 			t.Errorf("%s has left processes behind: %v", p.Name, left)
@@ -106,7 +105,7 @@ func (p *Process) Running() bool {
 }
 
 // Exit waits for the process's end and returns its exit code, -1 after a signal.
-func (p *Process) Exit(t testing.TB, limit time.Duration) int {
+func (p *Process) Exit(t TB, limit time.Duration) int {
 	t.Helper()
 	late := time.NewTimer(limit)
 	defer late.Stop()

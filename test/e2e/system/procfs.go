@@ -45,8 +45,8 @@ func processes() (pids []int) {
 	return pids
 }
 
-// descendants returns a process's children, their children and so on.
-func descendants(pid int) (all []int) {
+// Descendants returns a process's children, their children and so on.
+func Descendants(pid int) (all []int) {
 	children := map[int][]int{}
 	for _, child := range processes() {
 		if parent, alive := stat(child); alive {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -15,7 +14,7 @@ import (
 // database says. Each line is one append to a file; a lock that the kernel frees with the process tells of every
 // moment at which two runs of a job, or more runs of a key than its limit, were alive.
 type Log struct {
-	t   testing.TB
+	t   TB
 	dir string
 }
 
@@ -39,7 +38,7 @@ type Note struct {
 	Key     string
 }
 
-func newLog(t testing.TB, dir string) *Log {
+func newLog(t TB, dir string) *Log {
 	if err := os.MkdirAll(filepath.Join(dir, "locks"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/slotq/slotq/shared/wire"
@@ -33,7 +32,7 @@ const ReadyLimit = 20 * time.Second
 
 // System is one database with the processes on it.
 type System struct {
-	testing.TB
+	TB
 	DB     Database
 	Times  Times
 	Dir    string // of logs and of handlers
@@ -48,7 +47,7 @@ type System struct {
 
 // New makes a system without processes. handlers is worker.yaml, in which {witness} stands for a command that leaves
 // its witness in Runs and does what its payload says.
-func New(t testing.TB, db Database, times Times, handlers string, environ ...string) *System {
+func New(t TB, db Database, times Times, handlers string, environ ...string) *System {
 	t.Helper()
 	s := &System{TB: t, DB: db, Times: times, Dir: t.TempDir(), http: &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(s.http.CloseIdleConnections)

@@ -1,153 +1,22 @@
-package storetest
+package dbproxy
 
 import (
 	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
-
-// proxy stands between a store and its server and reads what the store says, in MySQL's text protocol or PostgreSQL's,
-// so that a test can do to one statement what networks do: lose it, lose its answer, hold it back, fall silent. It is
-// for servers; between SQLite and its file there is no network.
-type proxy struct {
-	listener net.Listener
-	target   string
-	postgres bool
-	wg       sync.WaitGroup
-
-	mu      sync.Mutex
-	rules   []*rule
-	rewrite func(statement string) (string, bool)
-	conns   map[net.Conn]bool
-	closed  bool
-	done    chan struct{} // closed when the test is over
-}
-
-// rule is what happens to the first statement that it matches.
-type rule struct {
-	match   func(statement string) bool
-	what    accident
-	hit     chan struct{} // closed when the statement came
-	release chan struct{} // a held statement goes on when the test closes it
-	then    func()        // runs after the server's answer, before the client learns that the connection is gone
-}
-
-// accident is what a network does to a statement.
-type accident int
-
-const (
-	watch  accident = iota // nothing: the test only wants to know
-	cut                    // it never arrives, the connection is gone on both sides
-	lost                   // it arrives, its answer does not
-	late                   // the client loses the connection now, the statement arrives when it is released
-	silent                 // it never arrives, and both sides see an open connection that says nothing
-)
-
-// newProxy returns a proxy before the fixture's database, and the URL that leads through it.
-func (f *fixture) newProxy() (*proxy, string) {
-	f.Helper()
-	u, err := url.Parse(f.db.url)
-	f.ok(err)
-	p := &proxy{target: u.Host, postgres: strings.HasPrefix(u.Scheme, "postgres"), conns: map[net.Conn]bool{}, done: make(chan struct{})}
-	p.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	f.ok(err)
-	p.wg.Go(p.accept)
-	f.Cleanup(p.close)
-	u.Host = p.listener.Addr().String()
-	return p, u.String()
-}
-
-// on adds a rule for the first statement that contains all the words, in lower case.
-func (p *proxy) on(what accident, words ...string) *rule {
-	r := &rule{what: what, hit: make(chan struct{}), release: make(chan struct{}), match: func(statement string) bool {
-		for _, w := range words {
-			if !strings.Contains(statement, w) {
-				return false
-			}
-		}
-		return true
-	}}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rules = append(p.rules, r)
-	return r
-}
-
-// onCommit adds a rule for the next COMMIT.
-func (p *proxy) onCommit(what accident) *rule {
-	r := p.on(what)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r.match = func(statement string) bool { return statement == "commit" }
-	return r
-}
-
-// take finds the rule for a statement; it holds once.
-func (p *proxy) take(statement string) *rule {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, r := range p.rules {
-		if r.match(statement) {
-			p.rules = append(p.rules[:i:i], p.rules[i+1:]...)
-			return r
-		}
-	}
-	return nil
-}
-
-func (p *proxy) close() {
-	p.mu.Lock()
-	if !p.closed {
-		close(p.done)
-	}
-	p.closed = true
-	_ = p.listener.Close()
-	for c := range p.conns {
-		_ = c.Close()
-	}
-	p.mu.Unlock()
-	p.wg.Wait()
-}
-
-// own lets close end the connection.
-func (p *proxy) own(c net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.conns[c] = true; p.closed {
-		_ = c.Close()
-	}
-}
-
-func (p *proxy) accept() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		p.own(client)
-		server, err := net.Dial("tcp", p.target)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		p.own(server)
-		l := &link{proxy: p, client: client, server: server, replied: make(chan struct{}), names: map[string]string{}}
-		p.wg.Go(l.answers)
-		p.wg.Go(l.statements)
-	}
-}
 
 // link is one connection.
 type link struct {
-	proxy          *proxy
+	proxy          *Proxy
 	client, server net.Conn
 	muted          atomic.Bool   // answers are dropped
-	replied        chan struct{} // closed at the first answer that was dropped
+	replied        chan struct{} // closed at the first answer that was dropped, or when there will be none
 	started        bool          // PostgreSQL: the start-up message is through, messages have a type
 	names          map[string]string
 }
@@ -155,17 +24,17 @@ type link struct {
 // answers copies what the server says.
 func (l *link) answers() {
 	defer l.client.Close()
+	replied := sync.OnceFunc(func() { close(l.replied) })
+	defer replied()
 	buf := make([]byte, 64<<10)
-	for first := true; ; {
+	for {
 		n, err := l.server.Read(buf)
 		if err != nil {
 			return
 		}
+		l.proxy.quiet()
 		if l.muted.Load() {
-			if first {
-				first = false
-				close(l.replied)
-			}
+			replied()
 			continue
 		}
 		if _, err := l.client.Write(buf[:n]); err != nil {
@@ -182,48 +51,66 @@ func (l *link) statements() {
 		if err != nil {
 			return
 		}
+		l.proxy.quiet()
 		r := l.proxy.take(statement)
 		if r == nil {
-			if _, err := l.server.Write(message); err != nil {
-				return
+			what, after := l.proxy.forecast(statement)
+			if after > 0 {
+				l.pause(after)
 			}
-			continue
+			if what == Watch {
+				if _, err := l.server.Write(message); err != nil {
+					return
+				}
+				continue
+			}
+			r = newRule(what)
 		}
 		switch r.what {
-		case watch:
+		case Watch:
 			_, err = l.server.Write(message)
-			close(r.hit)
+			close(r.Hit)
 			if err != nil {
 				return
 			}
-		case cut:
-			close(r.hit)
+		case Cut:
+			close(r.Hit)
 			_ = l.client.Close()
 			return
-		case lost:
+		case Lost:
 			l.muted.Store(true)
 			l.run(message)
-			l.wait(l.replied)
-			if r.then != nil {
-				r.then()
+			l.proxy.wait(l.replied)
+			if r.Then != nil {
+				r.Then()
 			}
-			close(r.hit)
+			close(r.Hit)
 			_ = l.client.Close()
 			return
-		case late:
+		case Late:
 			l.muted.Store(true)
 			_ = l.client.Close()
-			close(r.hit)
-			l.wait(r.release)
+			close(r.Hit)
+			l.proxy.wait(r.Release)
 			_, _ = l.server.Write(message)
-			l.wait(l.replied)
+			l.proxy.wait(l.replied)
 			return
-		case silent:
-			close(r.hit)
+		case Silent:
+			close(r.Hit)
 			l.muted.Store(true)
 			_, _ = io.Copy(io.Discard, l.client) // until the client gives up or the test ends
 			return
 		}
+	}
+}
+
+// pause is the time that a statement is on its way.
+func (l *link) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-l.proxy.done:
 	}
 }
 
@@ -239,14 +126,6 @@ func (l *link) run(message []byte) {
 		if err == nil && next[0] == 'S' {
 			return
 		}
-	}
-}
-
-// wait waits, but not past the end of the test.
-func (l *link) wait(c <-chan struct{}) {
-	select {
-	case <-c:
-	case <-l.proxy.done:
 	}
 }
 

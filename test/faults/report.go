@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slotq/slotq/test/faults/check"
+	"github.com/slotq/slotq/test/faults/history"
+)
+
+// promises of the design, in order, and the rule that judges each.
+var promises = []struct {
+	text string
+	rule check.Rule
+}{
+	{"an enqueue answered 2xx is never lost", check.AckedNotLost},
+	{"nothing runs that nobody enqueued; payloads arrive byte for byte", check.NoPhantom},
+	{"one id or Idempotency-Key makes at most one job", check.OneJobPerKey},
+	{"at most one run of a job commits its outcome; late ones change nothing", check.OneCommitter},
+	{"subprocess runs of one job never overlap", check.NoOverlap},
+	{"max_attempts and max_crashes hold, and count only what happened", check.Limits},
+	{"a finished job changes no more", check.TerminalStays},
+	{"jobs of a dead worker start again in time; nothing waits for ever", check.Recovery},
+	{"nothing starts before run_at", check.NoEarlyStart},
+	{"the limit of a concurrency key holds", check.KeyLimit},
+}
+
+// unproven lists the promises that nothing of these results could have broken.
+func unproven(results []result) (texts []string) {
+	for i, p := range promises {
+		if !slices.ContainsFunc(results, func(r result) bool { return r.verdict.Hits[p.rule] > 0 }) {
+			texts = append(texts, fmt.Sprintf("promise %d (%s): no row gave rule %s anything to judge", i+1, p.text, p.rule))
+		}
+	}
+	return texts
+}
+
+// totals adds up results.
+func totals(results []result) (acked, kills, refused, ambiguous int, longest time.Duration) {
+	for _, r := range results {
+		v := r.verdict
+		acked += v.Acknowledged
+		refused += v.Refused
+		ambiguous += v.Ambiguous
+		longest = max(longest, v.LongestRestart)
+		for _, name := range []string{history.KillAPI, history.KillWorker, history.KillManager, history.KillDatabase} {
+			kills += v.Counts[name]
+		}
+	}
+	return acked, kills, refused, ambiguous, longest
+}
+
+// report writes the tables.
+func report(path string, results []result) error {
+	var b strings.Builder
+	acked, kills, refused, ambiguous, longest := totals(results)
+	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output()
+	fmt.Fprintf(&b, "# Faults\n\nWritten by `make faults`; not to be edited. %s, commit %s, %s/%s, %d cores, %s.\n\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), strings.TrimSpace(string(commit)), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel())
+	fmt.Fprintf(&b, "%d acknowledged jobs, %d kills, %d refused outcomes of runs that had lost their job, %d requests of unknown outcome, longest restart after a kill %s. "+
+		"What was seen 0 times has, with 95 %% confidence, a probability of at most %.1e a job and %.1e a kill (3/n).\n\n",
+		acked, kills, refused, ambiguous, longest.Round(time.Millisecond), check.Bound(acked), check.Bound(kills))
+	fmt.Fprintln(&b, "| promise | rule | judged | rows |\n|---|---|---|---|")
+	for i, p := range promises {
+		hits, names := 0, []string{}
+		for _, r := range results {
+			if n := r.verdict.Hits[p.rule]; n > 0 {
+				hits += n
+				if !slices.Contains(names, r.row.name) {
+					names = append(names, r.row.name)
+				}
+			}
+		}
+		where := strings.Join(names, ", ")
+		if hits == 0 {
+			where = "**INVALID: none**"
+		}
+		fmt.Fprintf(&b, "| %d: %s | %s | %d | %s |\n", i+1, p.text, p.rule, hits, where)
+	}
+	fmt.Fprintln(&b, "\n| row | database | verdict | seconds | acknowledged | lost | phantom | duplicated | second commits | overwritten | early | overlap subprocess (Go, HTTP) | over attempts / crashes / key | refused | unknown | restarts: p99, longest | happened |\n|"+strings.Repeat("---|", 17))
+	for _, r := range results {
+		v := r.verdict
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %d | %d | %d | %d | %d | %d | %d | %d (%d) | %d / %d / %d | %d | %d | %d: %s, %s | %s |\n",
+			r.row.name, r.database, r.word(), r.took.Seconds(), v.Acknowledged, v.Lost, v.Phantom, v.Duplicated, v.SecondCommits, v.Overwritten, v.Early,
+			v.OverlapExec, v.OverlapOther, v.OverAttempts, v.OverCrashes, v.OverKey, v.Refused, v.Ambiguous,
+			v.Restarts, v.Recovery99.Round(10*time.Millisecond), v.LongestRestart.Round(10*time.Millisecond), happened(v))
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+// happened lists the faults of a row.
+func happened(v *check.Verdict) string {
+	var texts []string
+	for name, n := range v.Counts {
+		if n > 0 && !slices.Contains([]string{"acknowledged", "ambiguous", "refused", "restarts"}, name) {
+			texts = append(texts, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
+}
+
+func kernel() string {
+	content, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "kernel unknown"
+	}
+	return "Linux " + strings.TrimSpace(string(content))
+}
+
+// word is the verdict in one.
+func (r result) word() string {
+	v := r.verdict
+	switch {
+	case r.err != nil:
+		return "BROKEN"
+	case len(v.Findings) > 0:
+		return "FAILED"
+	case len(v.Invalid) > 0:
+		return "INVALID"
+	}
+	return "passed"
+}

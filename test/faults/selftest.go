@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/slotq/slotq/shared/store/dbserver"
+	"github.com/slotq/slotq/test/faults/check"
+	"github.com/slotq/slotq/test/faults/history"
+	"github.com/slotq/slotq/test/faults/load"
+)
+
+// planted is a defect that the harness has to find: in slotq, by its name in SLOTQ_MUTANT, or in the server's settings.
+type planted struct {
+	name     string
+	mutant   string
+	database string
+	finds    []check.Rule // any of them
+	row      row
+}
+
+// tries is how many runs a defect may need until it is found.
+const tries = 3
+
+var plain = load.Mix{Go: 1, HTTP: 1, Exec: 1, Work: 200 * time.Millisecond, Bulk: 20, Batches: 5, Looks: 15, Again: 10, Queues: 1}
+
+// sleepers work for seconds and do not stop when they are told to, so that freezing their worker makes zombies.
+var sleepers = load.Mix{Go: 4, Exec: 2, Work: 5 * time.Second, Deaf: true, Looks: 10, Queues: 1}
+
+// halves are claimed many at a time, fail at once, and work for long in their second attempt: a claim is then partly
+// finished when its worker dies, and what it has finished runs elsewhere.
+var halves = load.Mix{Exec: 1, Later: 8 * time.Second, Looks: 5, Queues: 1}
+
+func short(name string, lasts time.Duration, mix load.Mix) row {
+	return row{name: name, lasts: lasts, load: mix, clients: 6, think: 100 * time.Millisecond, workers: 2, goworkers: 1, drains: 20 * time.Second}
+}
+
+func (r row) under(faults func(context.Context, *running)) row { r.faults = faults; return r }
+
+func (r row) slowly(think time.Duration) row { r.think = think; return r }
+
+func (r row) on(server func(*stage, string) *dbserver.Options) row { r.server = server; return r }
+
+var defects = []planted{
+	{"answer before commit", "enqueue_before_commit", sqlite, []check.Rule{check.AckedNotLost}, short("defect", 5*time.Second, plain)},
+	{"finish without the token", "finish_without_token", sqlite, []check.Rule{check.OneCommitter}, short("defect", 32*time.Second, sleepers).under(freeze(goworker))},
+	{"rescue by id only", "rescue_by_id", sqlite, []check.Rule{check.NoOverlap, check.Limits}, short("defect", 30*time.Second, halves).slowly(800 * time.Millisecond).under(killOnce(6 * time.Second))},
+	{"crash not counted", "crash_not_counted", sqlite, []check.Rule{check.Limits}, short("defect", 30*time.Second, load.Mix{Go: 1, Work: 100 * time.Millisecond, Kills: 2})},
+	{"idempotency without a unique key", "idempotency_last_wins", sqlite, []check.Rule{check.OneJobPerKey}, short("defect", 8*time.Second, plain)},
+	{"claim without the token test", "claim_takes_held", sqlite, []check.Rule{check.NoOverlap}, short("defect", 8*time.Second, plain)},
+	{"child not killed", "shim_outlives_lease", sqlite, []check.Rule{check.NoOverlap}, short("defect", 18*time.Second, load.Mix{Exec: 1, Work: 20 * time.Second, Queues: 1}).slowly(600 * time.Millisecond).under(freeze(worker))},
+	{"innodb_flush_log_at_trx_commit=0", "", mariadb, []check.Rule{check.AckedNotLost}, short("defect", 12*time.Second, plain).under(killDatabase(3 * time.Second)).on(forgetful)},
+	{"synchronous_commit=off", "", postgres, []check.Rule{check.AckedNotLost}, short("defect", 12*time.Second, plain).under(killDatabase(3 * time.Second)).on(forgetful)},
+}
+
+// forgetful are settings that lose what was committed just before a crash.
+func forgetful(_ *stage, name string) *dbserver.Options {
+	if name == mariadb {
+		return &dbserver.Options{Args: []string{"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-log-at-timeout=2"}}
+	}
+	return &dbserver.Options{Args: []string{"-c", "synchronous_commit=off", "-c", "wal_writer_delay=5s"}}
+}
+
+// killOnce kills one worker of subprocesses after a while.
+func killOnce(after time.Duration) func(context.Context, *running) {
+	return func(ctx context.Context, r *running) {
+		pauseFor(ctx, after)
+		p := r.fleet.of(worker)[0]
+		if process := p.now(); process != nil {
+			r.fleet.note(history.KillWorker, process.Pid)
+			process.Kill()
+		}
+	}
+}
+
+// selfTest plants each defect and runs its row until the rule finds it, three times at most.
+func selfTest(ctx context.Context, s settings) (ok bool, err error) {
+	dir, err := os.MkdirTemp("", "slotq-faults-bin-")
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	bin, err := build(ctx, filepath.Join(dir, "mutant"), "mutant")
+	if err != nil {
+		return false, err
+	}
+	l := &lab{servers: map[string]*dbserver.Server{}}
+	defer func() { err = errors.Join(err, l.close()) }()
+	ok = true
+	for i := range defects {
+		d := &defects[i]
+		if !s.rows.MatchString(d.name) {
+			continue
+		}
+		if accused := l.accused(ctx, d, bin); accused != "" {
+			fmt.Printf("UNSOUND    %s: the row finds this without the defect: %s\n", d.name, accused)
+			ok = false
+			continue
+		}
+		found, rule := 0, check.Rule("")
+		for try := 1; try <= tries && found == 0; try++ {
+			r := l.run(ctx, &d.row, d.database, bin, "SLOTQ_MUTANT="+d.mutant)
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			for _, f := range r.verdict.Findings {
+				if slices.Contains(d.finds, f.Rule) {
+					found, rule = try, f.Rule
+				}
+			}
+			if found == 0 {
+				fmt.Println(r.summary())
+			}
+		}
+		if found == 0 {
+			ok = false
+			fmt.Printf("NOT FOUND  %s, in %d runs\n", d.name, tries)
+		} else {
+			fmt.Printf("found      %s, by rule %s, in run %d\n", d.name, rule, found)
+		}
+	}
+	return ok, nil
+}
+
+// accused is what a defect's row finds without the defect; "" = nothing, as it must be.
+func (l *lab) accused(ctx context.Context, d *planted, bin binaries) string {
+	sound := d.row
+	if d.mutant == "" {
+		sound.server = ownServer
+	}
+	r := l.run(ctx, &sound, d.database, bin)
+	if r.err != nil {
+		return r.err.Error()
+	}
+	for _, f := range r.verdict.Findings {
+		if slices.Contains(d.finds, f.Rule) {
+			return f.String()
+		}
+	}
+	return ""
+}
