@@ -1,0 +1,62 @@
+//go:build ledger
+
+package cluster
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/slotq/slotq/shared/store/dbserver"
+)
+
+func TestAPromotedStandbyHasLostNothingWhenCommitsWereSynchronous(t *testing.T) {
+	if v := promote(t, true); len(v.lostByEngine) > 0 {
+		t.Errorf("%d acknowledged jobs are gone although commits waited for the standby", len(v.lostByEngine))
+	}
+}
+
+func TestAPromotedStandbyThatLaggedLosesWholeTransactionsAndNothingElse(t *testing.T) {
+	v := promote(t, false)
+	t.Logf("the engine lost %d of %d acknowledged jobs, as an asynchronous standby may", len(v.lostByEngine), v.acked)
+}
+
+// promote runs a load over promotions of the standby, each time with a new standby for the next.
+func promote(t *testing.T, synchronous bool) *verdict {
+	t.Helper()
+	p, err := dbserver.StartPair(t.Context(), dbserver.Options{Fast: true}, synchronous)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	var primary atomic.Pointer[dbserver.Server]
+	primary.Store(p.Primary)
+	f := forward(t, func() string { return host(primary.Load()) })
+	entry := through(t, p.Primary.URL(), f)
+	r := start(t, func() error { return makeLedger(p.Primary.URL()) }, entry, entry)
+	l := startLoad(t.Context(), r.apis)
+	began := time.Now()
+	for n := range *kills {
+		pause(t.Context(), between)
+		l.takeGap()
+		killed := time.Now()
+		if err := p.Promote(t.Context()); err != nil {
+			l.end()
+			t.Fatal(err)
+		}
+		primary.Store(p.Primary)
+		took := time.Since(killed)
+		pause(t.Context(), between)
+		t.Logf("promotion %d took %s; longest time without an acknowledgement %s", n+1, took.Round(time.Millisecond), l.takeGap().Round(time.Millisecond))
+		if err := p.AddStandby(t.Context()); err != nil {
+			l.end()
+			t.Fatal(err)
+		}
+	}
+	l.end()
+	return settle(r, p.Primary.URL(), l, time.Since(began))
+}
