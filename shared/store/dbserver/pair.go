@@ -77,7 +77,8 @@ func (p *Pair) Promote(ctx context.Context) error {
 	if err := set(ctx, db, "ALTER SYSTEM RESET synchronous_standby_names"); err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "SELECT pg_promote(true, 60)"); err != nil {
+	// Not waited for by the server: the statement that waits may be what the recovery has to cancel before it can end.
+	if _, err := db.ExecContext(ctx, "SELECT pg_promote(false)"); err != nil {
 		return err
 	}
 	p.old, p.Primary, p.Standby = p.Primary, p.Standby, nil
