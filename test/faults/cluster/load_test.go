@@ -132,6 +132,13 @@ func (l *load) complain(n int64, what refusal) {
 	l.wrong = append(l.wrong, fmt.Sprintf("job %d: %s", n, what))
 }
 
+// count is how many jobs are acknowledged so far.
+func (l *load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
+}
+
 // takeGap returns the longest time without an acknowledgement since it was asked last.
 func (l *load) takeGap() time.Duration {
 	l.mu.Lock()

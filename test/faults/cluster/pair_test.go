@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,8 +22,7 @@ func TestAPromotedStandbyThatLaggedLosesWholeTransactionsAndNothingElse(t *testi
 	t.Logf("the engine lost %d of %d acknowledged jobs, as an asynchronous standby may", len(v.lostByEngine), v.acked)
 }
 
-// promote runs a load over promotions of the standby, each time with a new standby for the next.
-func promote(t *testing.T, synchronous bool) *verdict {
+func startPair(t *testing.T, synchronous bool) *dbserver.Pair {
 	t.Helper()
 	p, err := dbserver.StartPair(t.Context(), dbserver.Options{Fast: true}, synchronous)
 	if err != nil {
@@ -33,10 +33,16 @@ func promote(t *testing.T, synchronous bool) *verdict {
 			t.Error(err)
 		}
 	})
+	return p
+}
+
+// promote runs a load over promotions of the standby, each time with a new standby for the next.
+func promote(t *testing.T, synchronous bool) *verdict {
+	t.Helper()
+	p := startPair(t, synchronous)
 	var primary atomic.Pointer[dbserver.Server]
 	primary.Store(p.Primary)
-	f := forward(t, func() string { return host(primary.Load()) })
-	entry := through(t, p.Primary.URL(), f)
+	entry := through(t, p.Primary.URL(), forward(t, func() string { return host(primary.Load()) }))
 	r := start(t, func() error { return makeLedger(p.Primary.URL()) }, entry, entry)
 	l := startLoad(t.Context(), r.apis)
 	began := time.Now()
@@ -59,4 +65,31 @@ func promote(t *testing.T, synchronous bool) *verdict {
 	}
 	l.end()
 	return settle(r, p.Primary.URL(), l, time.Since(began))
+}
+
+// A COMMIT that waits for a standby which is away ends when its client gives up: the job is there, on one server alone.
+// Whoever sends it again finds it, and must not be told that it is safe.
+func TestAJobThatIsOnThePrimaryAloneIsNotAcknowledgedWhenCommitsAreSynchronous(t *testing.T) {
+	p := startPair(t, true)
+	entry := strings.Replace(p.Primary.URL(), host(p.Primary), host(p.Primary)+","+host(p.Standby), 1) // no proxy: slotq finds the primary
+	r := start(t, func() error { return makeLedger(p.Primary.URL()) }, entry, entry)
+	l := startLoad(t.Context(), r.apis)
+	began := time.Now()
+	pause(t.Context(), between)
+	before := l.count()
+	p.Standby.Kill()
+	pause(t.Context(), 2*lease)
+	t.Logf("%d jobs were acknowledged while the standby was away", l.count()-before)
+	p.Primary.Kill()
+	if err := p.Standby.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pause(t.Context(), between)
+	l.end()
+	if v := settle(r, p.Primary.URL(), l, time.Since(began)); len(v.lostByEngine) > 0 {
+		t.Errorf("%d jobs were acknowledged that only the dead primary had", len(v.lostByEngine))
+	}
 }
