@@ -18,9 +18,13 @@ func TestAPromotedStandbyHasLostNothingWhenCommitsWereSynchronous(t *testing.T) 
 }
 
 func TestAPromotedStandbyThatLaggedLosesWholeTransactionsAndNothingElse(t *testing.T) {
-	v := promote(t, false)
-	t.Logf("the engine lost %d of %d acknowledged jobs, as an asynchronous standby may", len(v.lostByEngine), v.acked)
+	if v := promote(t, false); len(v.lostByEngine) == 0 {
+		t.Error("INVALID: the engine lost nothing, so nothing tells its losses from slotq's")
+	}
 }
+
+// lag is how much of what was committed an asynchronous standby lacks.
+const lag = time.Second
 
 func startPair(t *testing.T, synchronous bool) *dbserver.Pair {
 	t.Helper()
@@ -49,6 +53,15 @@ func promote(t *testing.T, synchronous bool) *verdict {
 	for n := range *kills {
 		pause(t.Context(), between)
 		l.takeGap()
+		if !synchronous { // on one machine a standby is never late by itself
+			p.Standby.Kill()
+			pause(t.Context(), lag)
+			p.Primary.Kill()
+			if err := p.Standby.Restart(t.Context()); err != nil {
+				l.end()
+				t.Fatal(err)
+			}
+		}
 		killed := time.Now()
 		if err := p.Promote(t.Context()); err != nil {
 			l.end()

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"database/sql"
 	"time"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
@@ -34,5 +35,19 @@ func settle(r *rig, url string, l *load, lasted time.Duration) *verdict {
 	if left != 0 || v.ours() > 0 {
 		r.Errorf("%d faults are slotq's own (%d jobs left): %+v", v.ours(), left, *v)
 	}
+	lose(r, db, url, l)
 	return v
+}
+
+// lose takes an acknowledged job away as a defect of slotq would, with its ledger row left: a judge that does not tell it
+// has judged nothing.
+func lose(r *rig, db *sql.DB, url string, l *load) {
+	r.Helper()
+	before := judge(r, url, l, r.dir)
+	if _, err := db.Exec("DELETE FROM slotq_history WHERE id = (SELECT id FROM (SELECT id FROM slotq_history WHERE state = 5 ORDER BY id DESC LIMIT 1) AS last)"); err != nil {
+		r.Fatal(err)
+	}
+	if after := judge(r, url, l, r.dir); len(after.lostByUs) != len(before.lostByUs)+1 {
+		r.Errorf("INVALID: a job was taken away, and %d are found lost by slotq, before it %d", len(after.lostByUs), len(before.lostByUs))
+	}
 }
