@@ -48,6 +48,13 @@ func Fresh(ctx context.Context, serverURL string) (freshURL string, drop func(),
 	}, nil
 }
 
+// Open opens a slotq URL (mysql:// or postgres://) with its driver and nothing else, for looking at what is there. Close
+// must be called.
+func Open(url string) (*sql.DB, error) {
+	db, _, err := open(url)
+	return db, err
+}
+
 // open opens a slotq URL with its driver, without any of the settings that the stores need: what it is used for works
 // on any server. Nothing is sent yet.
 func open(text string) (*sql.DB, *url.URL, error) {

@@ -16,6 +16,16 @@ type command struct {
 	args []string
 	dir  string
 	user *syscall.Credential // nil: the user of this process
+	bin  string              // a directory of programs that go before those of PATH; "" = none
+}
+
+// environ is all of the environment: no setting of the user's reaches the server.
+func (c command) environ() []string {
+	path := os.Getenv("PATH")
+	if c.bin != "" {
+		path = c.bin + ":" + path
+	}
+	return []string{"PATH=" + path, "LC_ALL=C.UTF-8", "TZ=UTC"}
 }
 
 // process is a running server.
@@ -35,7 +45,7 @@ func startProcess(c command, logName string) (*process, error) {
 	defer log.Close()
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Dir = c.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"} // no setting of the user's reaches it
+	cmd.Env = c.environ()
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = attributes(c.user)
 	p := &process{log: logName, done: make(chan struct{})}
@@ -64,7 +74,7 @@ func startProcess(c command, logName string) (*process, error) {
 func run(c command, input string) error {
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Dir, cmd.Stdin = c.dir, strings.NewReader(input)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"}
+	cmd.Env = c.environ()
 	cmd.SysProcAttr = attributes(c.user)
 	runtime.LockOSThread() // see startProcess
 	defer runtime.UnlockOSThread()

@@ -188,6 +188,15 @@ func (s *Server) signal(sig syscall.Signal) error {
 	return s.process.signalTree(sig)
 }
 
+func (s *Server) logTail() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return "(not running)"
+	}
+	return s.process.logTail()
+}
+
 // Stop ends the server and removes its data. It is sudden, as Kill is: what is removed need not be written first.
 func (s *Server) Stop() error {
 	s.mu.Lock()

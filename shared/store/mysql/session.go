@@ -20,7 +20,7 @@ func (s session) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := prepare(ctx, conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare the session: %w", err), conn.Close())
 	}
-	return conn, nil
+	return leaving(conn)
 }
 
 func prepare(ctx context.Context, conn driver.Conn) error {

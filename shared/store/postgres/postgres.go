@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -49,6 +50,11 @@ func open(ctx context.Context, rawURL string, connections int) (*Engine, error) 
 	cfg.MaxConns = int32(connections)
 	cfg.MaxConnLifetime, cfg.MaxConnIdleTime = 10*time.Minute, time.Minute // so that a failover is found
 	cfg.ConnConfig.ConnectTimeout = 4 * time.Second
+	if cfg.ConnConfig.ValidateConnect == nil {
+		// A standby answers reads, and late ones. A URL that names several hosts finds the primary among them so, after a
+		// failover too; one that sets target_session_attrs has its way.
+		cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	for name, v := range map[string]string{
 		"default_transaction_isolation":       "read committed",
 		"idle_in_transaction_session_timeout": "5000", // a client that fell silent with a fence in its hand loses it
@@ -82,7 +88,7 @@ func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{tx: t, words: &e.words}, nil
+	return &tx{tx: t, engine: e}, nil
 }
 
 // Query implements sqlstore.Engine.
@@ -96,11 +102,25 @@ func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore
 func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	text, args := e.words.expand(query, args)
 	tag, err := e.pool.Exec(ctx, text, args...)
-	return tag.RowsAffected(), err
+	return tag.RowsAffected(), e.look(err)
+}
+
+// look leaves a server that has become read-only: all connections are made anew, since the same address may lead to the
+// new primary by now, and a connection that answers would be kept for minutes.
+func (e *Engine) look(err error) error {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) && pe.Code == "25006" {
+		e.pool.Reset()
+	}
+	return err
 }
 
 // Dialect implements sqlstore.Engine.
-func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{RowCompare: true} }
+func (e *Engine) Dialect() sqlstore.Dialect {
+	// A COMMIT that was waiting for a synchronous standby when its client gave up is done on the primary alone, and can be
+	// read. A commit waits for the standby only if it has written to the log, and then for all that stands before it.
+	return sqlstore.Dialect{RowCompare: true, Confirm: "SELECT pg_logical_emit_message(true, 'slotq', '')"}
+}
 
 // Close implements sqlstore.Engine.
 func (e *Engine) Close() error {
@@ -144,18 +164,18 @@ func (e *Engine) migrator(fn func(*goose.Provider) error) error {
 
 // tx is a sqlstore.Tx.
 type tx struct {
-	tx    pgx.Tx
-	words *words
+	tx     pgx.Tx
+	engine *Engine
 }
 
 func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	text, args := t.words.expand(query, args)
+	text, args := t.engine.words.expand(query, args)
 	tag, err := t.tx.Exec(ctx, text, args...)
-	return tag.RowsAffected(), err
+	return tag.RowsAffected(), t.engine.look(err)
 }
 
 func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
-	text, args := t.words.expand(query, args)
+	text, args := t.engine.words.expand(query, args)
 	r, err := t.tx.Query(ctx, text, args...)
 	return rows{r}, err
 }
@@ -164,7 +184,7 @@ func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Row
 func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
 	batch := &pgx.Batch{}
 	for _, a := range args {
-		text, a := t.words.expand(query, a)
+		text, a := t.engine.words.expand(query, a)
 		batch.Queue(text, a...)
 	}
 	res := t.tx.SendBatch(ctx, batch)
@@ -172,7 +192,7 @@ func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64,
 	for i := range args {
 		tag, err := res.Exec()
 		if err != nil {
-			return nil, errors.Join(err, res.Close())
+			return nil, errors.Join(t.engine.look(err), res.Close())
 		}
 		counts[i] = tag.RowsAffected()
 	}
@@ -182,7 +202,7 @@ func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64,
 func (t *tx) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
 	text, args := insertion(table, columns, rows, quiet)
 	_, err := t.tx.Exec(ctx, text, args...)
-	return err
+	return t.engine.look(err)
 }
 
 func (t *tx) Commit(ctx context.Context) error { return t.tx.Commit(ctx) }

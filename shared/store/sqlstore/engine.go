@@ -67,6 +67,9 @@ type Rows interface {
 type Dialect struct {
 	RowCompare   bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
 	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
+	// Confirm is a statement after which COMMIT waits until all that the transaction has read is as safe as what it has
+	// written; "" = nothing can be read that is not.
+	Confirm string
 }
 
 // Class is what an error means for the transaction it ended.

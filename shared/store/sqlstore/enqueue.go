@@ -103,6 +103,9 @@ func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool
 		if err == nil && (trial || atomic && refused(in.out)) {
 			return errNothing
 		}
+		if err == nil && (again || slices.Contains(in.done, true)) {
+			err = s.confirm(ctx, tx) // an answer is about to be given that rests on what was found, not on what was written
+		}
 		return err
 	})
 	for i, first := range twins {
@@ -111,6 +114,16 @@ func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool
 		}
 	}
 	return in.out, err
+}
+
+// confirm makes the COMMIT vouch for what the transaction has read.
+func (s *Store) confirm(ctx context.Context, tx Tx) error {
+	statement := s.db.Dialect().Confirm
+	if statement == "" {
+		return nil
+	}
+	_, err := tx.Exec(ctx, statement)
+	return err
 }
 
 // twins answers jobs whose id another job of this very call has: two requests that share an insert. It returns for each

@@ -1,0 +1,69 @@
+//go:build ledger && !mutant
+
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// The ledger is for test builds alone. In the transaction that stores a job or ends it, a row is added to the table
+// slotq_ledger, which the test makes and nothing ever deletes from:
+//
+//	id, what = 1, token = 0              the job was stored
+//	id, what = 2, token of the run       its end was committed
+//
+// A database that fails over may lose whole transactions. A job that is gone together with its row was lost so; one that
+// is gone while its row is there was lost by the statements of this package. Two rows of ends are two commits.
+const (
+	ledgerStored = 1
+	ledgerEnded  = 2
+)
+
+func plant(e Engine) Engine { return ledgerEngine{e} }
+
+// planted says which defect is in: none.
+const planted = ""
+
+type ledgerEngine struct{ Engine }
+
+func (e ledgerEngine) Begin(ctx context.Context) (Tx, error) {
+	tx, err := e.Engine.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ledgerTx{tx}, nil
+}
+
+type ledgerTx struct{ Tx }
+
+func (t ledgerTx) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
+	if err := t.Tx.Insert(ctx, table, columns, rows, quiet); err != nil || table != "slotq_jobs" {
+		return err
+	}
+	stored := make([][]any, len(rows))
+	for i, row := range rows {
+		stored[i] = []any{row[0], ledgerStored, zeroToken} // jobColumns begins with the id
+	}
+	return t.Tx.Insert(ctx, "slotq_ledger", []string{"id", "what", "token"}, stored, true)
+}
+
+// Exec adds the ends between the two statements of archive: the count that it compares covers this one as well.
+func (t ledgerTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	n, err := t.Tx.Exec(ctx, query, args...)
+	if err != nil || n == 0 || !strings.HasPrefix(query, "INSERT INTO slotq_history") {
+		return n, err
+	}
+	held, ok := args[len(args)-1].([]job.Held)
+	if !ok {
+		return n, nil // a waiting job that was cancelled or purged: no run has ended it
+	}
+	ended, err := t.Tx.Exec(ctx, "INSERT INTO slotq_ledger (id, what, token) SELECT id, ?::smallint, token FROM slotq_jobs j {by id} WHERE (j.id, j.token) IN (??2)",
+		ledgerEnded, held)
+	if err == nil && ended != n {
+		err = errMoved
+	}
+	return n, err
+}
