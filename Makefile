@@ -2,9 +2,13 @@
 
 MODULES     := api manager shared test worker
 PACKAGES    := $(MODULES:%=./%/...)
-# What runs once more without the race detector, under which it takes a tenth of its steps or rows: the model, and the
-# count of rows that each statement reads with a million jobs waiting.
-IN_FULL     := -run "TestConformance/model|TestNoStatementReads" ./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres ./test/e2e
+# Attacks and failovers take minutes and have the machine to themselves: make faults runs them.
+TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test/faults/cluster)
+# What runs once more without the race detector, under which it takes a tenth of its steps, rows or seeds: the model, the
+# count of rows that each statement reads with a million jobs waiting, and the simulation.
+IN_FULL     := -run "TestConformance/model|TestNoStatementReads|TestPromisesHold|TestPlanted|TestADeadWorkers" \
+	./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres ./test/e2e ./test/simulation
+FUZZTIME    ?= 30s
 BINARIES    := api worker manager
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -18,7 +22,7 @@ WITH_SERVERS := bin/with-servers
 GOTEST := go test -p 2 -timeout 15m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint bench bench-quick faults mutants tidy clean $(WITH_SERVERS)
+.PHONY: help run build test race fuzz lint bench bench-quick faults faults-ci mutants tidy clean $(WITH_SERVERS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +37,15 @@ $(WITH_SERVERS):
 	@go build -o $@ ./shared/store/dbserver/cmd/with-servers
 
 test: $(WITH_SERVERS) ## all tests, with the race detector, on database servers of their own
-	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -race $(PACKAGES) && $(GOTEST) -v $(IN_FULL)'
+	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -race $(TESTED) && $(GOTEST) -v $(IN_FULL)'
 
 race: $(WITH_SERVERS) ## all tests three times in shuffled order, for what happens rarely
-	@$(WITH_SERVERS) --fast -- $(GOTEST) -timeout 45m -race -count 3 -shuffle on $(PACKAGES)
+	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -timeout 45m -race -count 3 -shuffle on $(TESTED)'
+
+fuzz: ## every decoder against made-up input, FUZZTIME each
+	@for d in $$(grep -rl '^func Fuzz' --include='*_test.go' $(MODULES) | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -ho '^func Fuzz[A-Za-z]*' $$d/*_test.go | cut -c6-); do \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$d || exit; done; done
 
 lint: ## formatting, vet, staticcheck, each module on its own, file sizes
 	@bad=$$(gofmt -l $(MODULES)); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
@@ -52,8 +61,15 @@ bench: ## benchmarks, one table
 bench-quick: ## the same in a minute, for comparing two trees
 	@go run ./test/bench --quick
 
-faults: ## the long fault runs
-	@echo "the long fault runs come later"; exit 1
+faults: ## the long fault runs; writes FAULTS.md
+	@go run ./test/faults --report FAULTS.md
+	@go run ./test/faults --self-test
+	@SLOTQ_SIM_SEEDS=100000 go test -v -timeout 3h -run TestPromisesHold ./test/simulation
+	@go test -v -timeout 1h -p 1 ./test/faults/hostile ./test/faults/cluster
+
+faults-ci: ## the part of the fault runs that every change must pass, about five minutes
+	@go run ./test/faults --ci
+	@go test -run 'Hostile|Head' ./test/faults/hostile
 
 mutants: ## planted bugs, each caught by its test
 	@go run ./test/mutants
