@@ -30,8 +30,8 @@ type Store interface {
 type Options struct {
 	Store    Store
 	Clock    *clock.Clock
-	Log      *slog.Logger                      // nil = nothing is logged
-	Registry prometheus.Registerer             // nil = nothing is measured
+	Log      *slog.Logger                            // nil = nothing is logged
+	Registry prometheus.Registerer                   // nil = nothing is measured
 	Nudge    func(queue, kind string, slot job.Slot) // told of every new job that is due; nil = nobody is
 
 	Hosts      []string // names answered to besides localhost and loopback addresses; "*" = any
