@@ -27,6 +27,9 @@ type Claim struct {
 type Claimed struct {
 	Jobs []*Job
 	More bool // the slot may have more jobs that the caller could take now
+	// Suspects says that a claim which may take no suspect has passed over some: jobs of kinds that it could serve, or of
+	// kinds that it could serve when its marks were set.
+	Suspects bool
 }
 
 // ScanRows is the most rows that one try to claim reads past jobs it may not take (kinds it does not serve, suspects,

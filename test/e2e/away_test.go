@@ -112,6 +112,16 @@ func healthy(t *testing.T, s *system.System, parts []*system.Process) {
 			return s.Ready(p)
 		})
 	}
+	// Two outages on end would be one that is longer than a lease.
+	eventually(t, patience, "every worker has renewed its lease", func() error {
+		workers, err := s.Client.Workers(t.Context())
+		for _, w := range workers {
+			if w.HeartbeatAt.Before(back) {
+				err = fmt.Errorf("the last heartbeat of %s was at %s", w.Name, w.HeartbeatAt)
+			}
+		}
+		return err
+	})
 	var id job.ID
 	eventually(t, patience, "a job is taken", func() error {
 		e, err := s.Client.Enqueue(t.Context(), wire.NewJob{Kind: "go.echo", Payload: []byte(`"back"`)})

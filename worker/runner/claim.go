@@ -12,7 +12,8 @@ import (
 type claimDone struct {
 	slot    *slot
 	serving *serving
-	blind   bool // it might take no suspect
+	blind   bool // it might take no suspect, and has passed over some
+	let     bool // it might take one and has found none: another claim may
 	taken   int
 	more    bool
 	err     error
@@ -36,7 +37,6 @@ func (l *loop) claim(s *slot) {
 		if done.more {
 			l.r.claiming.Add(-1)
 		}
-		done.blind = blind
 		l.claims <- done
 	}()
 }
@@ -54,12 +54,12 @@ func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone
 	if err != nil {
 		got = job.Claimed{}
 	}
-	done.taken, done.more, done.err = len(got.Jobs), got.More, err
+	done.taken, done.more, done.blind, done.err = len(got.Jobs), got.More, got.Suspects, err
 	if !got.More {
 		r.claiming.Add(-1) // before these jobs start: the outcome of the last that runs waits for no others
 	}
 	c.suspect = len(got.Jobs) == 1 && got.Jobs[0].Suspect()
-	if suspects && !c.suspect {
+	if done.let = suspects && !c.suspect; done.let {
 		r.suspect.Store(false)
 	}
 	if len(got.Jobs) == 0 {
@@ -118,6 +118,9 @@ func (l *loop) claimed(done claimDone) {
 	s.claiming = false
 	fromPoll := s.polled
 	s.polled = false
+	if done.let {
+		l.slots.freed(nil, l.r.opts.Random)
+	}
 	if done.err != nil {
 		s.rich = false
 		if errors.Is(done.err, job.ErrUnavailable) || errors.Is(done.err, job.ErrWorkerDead) {
@@ -126,7 +129,7 @@ func (l *loop) claimed(done claimDone) {
 		}
 		// A trouble of this slot, such as a fence that another holds: the others are served meanwhile.
 		l.r.trouble.met("claiming jobs", done.err)
-		s.setAside(now, serving{}, false)
+		s.setAside(now, serving{})
 		return
 	}
 	l.answered()
@@ -152,8 +155,10 @@ func (l *loop) claimed(done claimDone) {
 		}
 		l.slots.push(s, false)
 	case done.taken == 0 && (fromPoll || done.blind || len(done.serving.refused) > 0 || done.more):
-		s.setAside(now, *done.serving, done.blind)
-		if done.blind && !l.r.suspect.Load() {
+		s.setAside(now, *done.serving)
+	}
+	if done.blind && !s.ready {
+		if s.blind = true; !l.r.suspect.Load() {
 			// The suspect has ended while this claim was under way: before it was known that the slot waits for that.
 			l.slots.push(s, false)
 		}

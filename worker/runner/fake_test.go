@@ -30,6 +30,7 @@ type fake struct {
 	away    bool
 	fails   string        // the one call that fails although the database is there
 	delay   time.Duration // of each claim
+	delayed int           // the slot whose claims alone are delayed; 0 = all
 	queues  []job.Queue
 	jobs    []*job.Job
 	done    map[job.ID]job.Outcome
@@ -180,9 +181,9 @@ func due(j *job.Job, s job.Slot, now job.Time) bool {
 
 func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error) {
 	f.mu.Lock()
-	delay := f.delay
+	delay, delayed := f.delay, f.delayed
 	f.mu.Unlock()
-	if delay > 0 {
+	if delay > 0 && (delayed == 0 || delayed == r.Slot.Slot) {
 		time.Sleep(delay)
 	}
 	f.mu.Lock()
@@ -197,6 +198,7 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
 	for _, j := range f.jobs {
 		if !due(j, r.Slot, r.Now) || !r.Serves(j.Kind) || j.Suspect() && (!r.Suspects || len(out.Jobs) > 0) {
+			out.Suspects = out.Suspects || j.Suspect() && !r.Suspects
 			continue
 		}
 		j.Token, j.Run = r.Token, j.Run+1

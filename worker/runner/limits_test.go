@@ -183,6 +183,32 @@ func TestOneSuspectRunsAtATimeBesideOthers(t *testing.T) {
 	})
 }
 
+func TestSlotsWithSuspectsAreServedThoughAnotherClaimWasThatWhichMightTakeOne(t *testing.T) {
+	f := newFake(3)
+	f.delayed, f.delay = 1, 20*time.Millisecond
+	suspect := func(j *job.Job) { j.Crashes = 1 }
+	var ran chan time.Time // made in the bubble
+	in(t, f, Options{}, func(r *Runner) {
+		ran = make(chan time.Time, 10)
+		r.Handle("a", func(context.Context, *Job) (any, error) { ran <- time.Now(); return nil, nil })
+	}, func(t *testing.T, r *Runner) {
+		time.Sleep(9700 * time.Millisecond)
+		f.add("nobody", inSlot(1))
+		for _, slot := range []int{2, 2, 3, 3} {
+			f.add("a", inSlot(slot), suspect)
+		}
+		for slot := 1; slot <= 3; slot++ {
+			r.Nudge(job.Slot{QueueID: 7, Slot: slot})
+		}
+		began := time.Now()
+		for range 4 {
+			if wait := (<-ran).Sub(began); wait > firstAside {
+				t.Errorf("a suspect started after %s, though none ran", wait)
+			}
+		}
+	})
+}
+
 func TestAWorkerWhoseHandlersAreAllAtTheirLimitClaimsNothing(t *testing.T) {
 	f, w := newFake(1), &waiter{}
 	in(t, f, Options{}, func(r *Runner) { w.handle(r, "a", HandlerOptions{Concurrency: 2}) }, func(t *testing.T, r *Runner) {

@@ -150,7 +150,9 @@ func New(o Options) (*Runner, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	r := &Runner{opts: o, store: o.Store, log: o.Log, stop: make(chan struct{}), beatNow: newSignal(), stale: newSignal(), trouble: trouble{log: o.Log}}
+	r := &Runner{opts: o, store: o.Store, log: o.Log, stop: make(chan struct{}), beatNow: newSignal(), stale: newSignal()}
+	// Whoever finds that the database answers again has the lease renewed at once: the database may be gone the next moment.
+	r.trouble = trouble{log: o.Log, answers: r.beatNow}
 	r.clock = clock.New(o.Store.Now)
 	r.metrics = newMetrics(o.Metrics, o.Concurrency)
 	r.lines = newLines(o.Log)

@@ -28,7 +28,7 @@ type slot struct {
 	aside     time.Time // not polled before: a claim found only jobs that it may not take
 	asideWait time.Duration
 	waits     *handler // aside until this handler has room
-	blind     bool     // aside after a claim that might take no suspect
+	blind     bool     // its last claim might take no suspect and has passed over some
 }
 
 // How long a slot is set aside whose due jobs this worker cannot take; doubled each time.
@@ -39,9 +39,9 @@ const (
 )
 
 // setAside keeps the slot out of the polls for a while.
-func (s *slot) setAside(now time.Time, limits serving, blind bool) {
+func (s *slot) setAside(now time.Time, limits serving) {
 	s.asideWait = min(max(2*s.asideWait, firstAside), longAside)
-	s.aside, s.blind, s.waits, s.empties = now.Add(s.asideWait), blind, nil, 0
+	s.aside, s.waits, s.empties = now.Add(s.asideWait), nil, 0
 	for _, h := range limits.refused {
 		s.waits = h
 	}

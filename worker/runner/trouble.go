@@ -9,10 +9,11 @@ import (
 // trouble says in the log that the database cannot be worked with, once, and that it can again: a line for every
 // failed call would be a flood just when somebody reads it.
 type trouble struct {
-	log *slog.Logger
-	mu  sync.Mutex
-	at  time.Time // when it began; zero = none
-	say time.Time // when to say it again
+	log     *slog.Logger
+	answers signal // the database can be worked with again
+	mu      sync.Mutex
+	at      time.Time // when it began; zero = none
+	say     time.Time // when to say it again
 }
 
 const sayAgain = time.Minute
@@ -43,4 +44,5 @@ func (t *trouble) over() {
 	}
 	t.log.Info("the database answers again", "after", time.Since(t.at).Round(time.Millisecond).String())
 	t.at, t.say = time.Time{}, time.Time{}
+	t.answers.send()
 }

@@ -37,7 +37,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		if err := c.collect(ctx, tx); err != nil {
 			return err
 		}
-		out.More = c.more
+		out.More, out.Suspects = c.more, slices.Contains(c.blind[:], true)
 		if len(c.expired) > 0 {
 			if err := expire(ctx, tx, c.expired, r.Now); err != nil {
 				return err

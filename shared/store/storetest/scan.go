@@ -105,8 +105,11 @@ var scanTests = []Test{
 		good := f.jobs(q, 3)
 		f.enqueue(good...)
 		w = f.worker()
-		jobs := w.claim(q, 10)
+		blind, err := w.take(w.request(q, 1, 10, f.now))
+		f.ok(err)
+		jobs := blind.Jobs
 		equal(f, "jobs without the suspect", len(jobs), 3)
+		equal(f, "says that there is a suspect", blind.Suspects, true)
 		for _, j := range jobs {
 			w.commit(released(j))
 		}

@@ -47,7 +47,10 @@ func (s *Store) Claim(_ context.Context, r job.ClaimRequest) (out job.Claimed, e
 			s.archive(j, job.Discarded, job.ReasonExpired, r.Now)
 			moved = true
 			continue
-		case r.Serves != nil && !r.Serves(j.Kind), j.Suspect() && !r.Suspects:
+		case r.Serves != nil && !r.Serves(j.Kind):
+			continue
+		case j.Suspect() && !r.Suspects:
+			out.Suspects = true
 			continue
 		case j.Suspect() && len(chosen) > 0:
 			out.More = true // the next claim takes it alone
