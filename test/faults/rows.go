@@ -29,12 +29,12 @@ var rows = []row{
 	{
 		name: "kill-api", ci: []string{sqlite}, databases: everywhere, lasts: 35 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 1, goworkers: 1, faults: kill(1200*time.Millisecond, api),
-		floors: map[string]int{"acknowledged": 1000, history.KillAPI: 20, "ambiguous": 20}, needs: common,
+		floors: map[string]int{"acknowledged": 1000, history.KillAPI: 15, "ambiguous": 15}, needs: common,
 	},
 	{
 		name: "kill-worker", ci: []string{mariadb}, databases: everywhere, lasts: 45 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,
 		workers: 3, goworkers: 2, faults: kill(1700*time.Millisecond, worker, goworker), recovery: restart,
-		floors: map[string]int{"acknowledged": 500, history.KillWorker: 20, "restarts": 20}, needs: with(check.NoOverlap, check.Recovery),
+		floors: map[string]int{"acknowledged": 500, history.KillWorker: 15, "restarts": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
 	{
 		name: "kill-manager", databases: everywhere, lasts: 45 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,
@@ -44,7 +44,7 @@ var rows = []row{
 	{
 		name: "kill-database", ci: []string{postgres}, databases: servers, lasts: 45 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, faults: killDatabase(2 * time.Second),
-		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 10, "ambiguous": 10}, needs: common,
+		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 8, "ambiguous": 10}, needs: common,
 	},
 	{
 		name: "kill-any", databases: everywhere, lasts: 50 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,

@@ -23,10 +23,12 @@ func (s *Store) Cancel(ctx context.Context, id job.ID, now job.Time) (*job.Job, 
 			return err
 		}
 		// Neither free nor held without a mark: ended, marked before, or moving this moment.
-		j, err = get(ctx, tx, id, now)
-		switch {
-		case err != nil:
+		there, err := get(ctx, tx, id, now)
+		if err != nil {
 			return err
+		}
+		j = there // only when it was read: the next try begins with it
+		switch {
 		case j.State == job.Cancelled || j.CancelAt != 0 && !j.State.Finished():
 			return errNothing
 		case j.State.Finished():

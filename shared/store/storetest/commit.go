@@ -27,6 +27,7 @@ var commitTests = []Test{
 	{"a rescue whose answer is lost counts one crash", 6, func(f *fixture) { f.accident(dbproxy.Lost, "", rescueAccident) }},
 	{"a rescue whose COMMIT is lost counts one crash", 6, func(f *fixture) { f.accident(dbproxy.Cut, "", rescueAccident) }},
 	{"a cancel whose answer is lost ends the job", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", cancelAccident) }},
+	{"a cancel whose read is lost is done again", 7, cancelLosesItsRead},
 	{"a retry whose answer is lost puts the job back once", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", retryAccident) }},
 	{"a beat whose answer is lost is no death", 4, beatAccident},
 	{"a pause whose answer is lost holds", 0, func(f *fixture) { f.accident(dbproxy.Lost, "", pauseAccident) }},
@@ -193,6 +194,31 @@ func cancelAccident(f *fixture, behind store.Store, arm func()) {
 	f.ok(err)
 	equal(f, "state", got.State, job.Cancelled)
 	f.add(q, uniqueKey("u"))
+}
+
+// cancelLosesItsRead: the second read of a job, in the transaction, is what the connection is lost at.
+func cancelLosesItsRead(f *fixture) {
+	if !f.db.server() {
+		f.Skip("no network between SQLite and its file")
+	}
+	q := f.queue("accident")
+	j := f.add(q)
+	f.worker().one(q)
+	_, err := f.store.Cancel(f.ctx, j.ID, f.now)
+	f.ok(err)
+	p, url := f.newProxy()
+	behind := f.openURL(url)
+	p.On(dbproxy.Watch, "from slotq_history")
+	lost := p.On(dbproxy.Cut, "from slotq_history")
+	got, err := behind.Cancel(f.ctx, j.ID, f.now)
+	f.ok(err)
+	equal(f, "state", got.State, job.Running)
+	equal(f, "asked to cancel", got.CancelAt != 0, true)
+	select {
+	case <-lost.Hit:
+	default:
+		f.Fatal("there was no second read")
+	}
 }
 
 func retryAccident(f *fixture, behind store.Store, arm func()) {
