@@ -93,6 +93,7 @@ func (r *Runner) start(c *claim, jobs []*job.Job, serving *serving) {
 	ok = ok && id == c.worker && !r.draining.Load()
 	goroutines := 0
 	if ok {
+		c.at = time.Now() // its jobs stand in line from now on, however long the claim took
 		goroutines = r.line.push(runs)
 	}
 	r.held.mu.Unlock()

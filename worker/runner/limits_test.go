@@ -209,6 +209,32 @@ func TestSlotsWithSuspectsAreServedThoughAnotherClaimWasThatWhichMightTakeOne(t 
 	})
 }
 
+func TestAJobStandsInLineFromTheAnswerToItsClaimOn(t *testing.T) {
+	f := newFake(1)
+	in(t, f, Options{}, func(r *Runner) { r.Handle("a", nothing) }, func(t *testing.T, r *Runner) {
+		worker, _ := r.lease.holds()
+		c := &claim{worker: worker, token: job.NewToken(worker), slot: job.Slot{QueueID: 7, Slot: 1}, at: time.Now().Add(-time.Minute)} // a slow database
+		j := f.add("a")
+		j.Token = c.token
+		r.held.open(c)
+		serving := r.handlers.reserve(1, false)
+		r.places.take(1)
+		r.line.mu.Lock()
+		busy := r.line.busy
+		r.line.busy = r.line.places // so that it stands in line
+		r.line.mu.Unlock()
+		r.start(c, []*job.Job{j}, serving)
+		r.giveBackWaiting(time.Now().Add(-maxWait))
+		if !r.line.standing() {
+			t.Error("a job was given back for having stood in line while its claim was under way")
+		}
+		r.line.mu.Lock()
+		r.line.busy = busy + 1
+		r.line.mu.Unlock()
+		r.work()
+	})
+}
+
 func TestAWorkerWhoseHandlersAreAllAtTheirLimitClaimsNothing(t *testing.T) {
 	f, w := newFake(1), &waiter{}
 	in(t, f, Options{}, func(r *Runner) { w.handle(r, "a", HandlerOptions{Concurrency: 2}) }, func(t *testing.T, r *Runner) {
