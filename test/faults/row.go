@@ -48,6 +48,7 @@ type row struct {
 	drains    time.Duration // how long the rest may take after the faults; 0 = 60 s
 	recovery  time.Duration // see check.Record
 	clock     time.Duration
+	noRefusal bool
 	noCrash   bool
 	ci        []string // databases on which it is part of the five minutes that every change must pass
 	byName    bool     // runs only when it is named
@@ -197,7 +198,7 @@ func (x *running) start(bin binaries, events *history.File, environ []string) er
 // record puts together what there is to judge.
 func (x *running) record(finals []history.Final, drained bool) (*check.Record, error) {
 	r := &check.Record{
-		Finals: finals, Drained: drained, Floors: x.floors, Needs: x.needs, RecoveryLimit: x.recovery, ClockError: x.clock, NoCrash: x.noCrash,
+		Finals: finals, Drained: drained, Floors: x.floors, Needs: x.needs, RecoveryLimit: x.recovery, ClockError: x.clock, NoCrash: x.noCrash, NoRefusal: x.noRefusal,
 	}
 	if r.ClockError == 0 {
 		r.ClockError = 2 * time.Millisecond

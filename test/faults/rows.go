@@ -27,13 +27,13 @@ var rows = []row{
 		workers: 2, goworkers: 1, floors: map[string]int{"acknowledged": 1000}, needs: common,
 	},
 	{
-		name: "kill-api", ci: []string{sqlite}, databases: everywhere, lasts: 35 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
+		name: "kill-api", ci: []string{sqlite}, databases: everywhere, lasts: 30 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 1, goworkers: 1, faults: kill(1200*time.Millisecond, api),
 		floors: map[string]int{"acknowledged": 1000, history.KillAPI: 15, "ambiguous": 15}, needs: common,
 	},
 	{
-		name: "kill-worker", ci: []string{mariadb}, databases: everywhere, lasts: 45 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,
-		workers: 3, goworkers: 2, faults: kill(1700*time.Millisecond, worker, goworker), recovery: restart,
+		name: "kill-worker", ci: []string{mariadb}, databases: everywhere, lasts: 40 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,
+		workers: 3, goworkers: 2, faults: kill(1500*time.Millisecond, worker, goworker), recovery: restart,
 		floors: map[string]int{"acknowledged": 500, history.KillWorker: 15, "restarts": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
 	{
@@ -42,7 +42,7 @@ var rows = []row{
 		floors: map[string]int{"acknowledged": 1000, history.KillManager: 10, history.KillWorker: 10, "restarts": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
 	{
-		name: "kill-database", ci: []string{postgres}, databases: servers, lasts: 45 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
+		name: "kill-database", ci: []string{postgres}, databases: servers, lasts: 36 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, faults: killDatabase(2 * time.Second),
 		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 8, "ambiguous": 10}, needs: common,
 	},
@@ -52,12 +52,12 @@ var rows = []row{
 		floors: map[string]int{"acknowledged": 500, history.KillWorker: 10, "ambiguous": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
 	{
-		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 36 * time.Second, load: sleepers, clients: 6, think: 150 * time.Millisecond,
+		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 36 * time.Second, load: sleepers, clients: 5, think: 200 * time.Millisecond,
 		workers: 2, goworkers: 2, faults: freeze(goworker, worker, goworker),
 		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 20}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
 	},
 	{
-		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 30 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
+		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, behind: true, faults: cutCommits(100),
 		floors: map[string]int{"acknowledged": 500, "answers of COMMIT lost": 30, "COMMITs lost": 30}, needs: common,
 	},

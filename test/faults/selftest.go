@@ -37,19 +37,22 @@ var sleepers = load.Mix{Go: 4, Exec: 2, Work: 5 * time.Second, Deaf: true, Looks
 var halves = load.Mix{Exec: 1, Later: 8 * time.Second, Looks: 5, Queues: 1}
 
 func short(name string, lasts time.Duration, mix load.Mix) row {
-	return row{name: name, lasts: lasts, load: mix, clients: 6, think: 100 * time.Millisecond, workers: 2, goworkers: 1, drains: 20 * time.Second}
+	return row{name: name, lasts: lasts, load: mix, clients: 6, think: 100 * time.Millisecond, workers: 2, goworkers: 1, drains: 10 * time.Second}
 }
 
 func (r row) under(faults func(context.Context, *running)) row { r.faults = faults; return r }
 
 func (r row) slowly(think time.Duration) row { r.think = think; return r }
 
+// kind is for rows in which no worker does anything for which it may lose a job.
+func (r row) kind() row { r.noRefusal = true; return r }
+
 func (r row) on(server func(*stage, string) *dbserver.Options) row { r.server = server; return r }
 
 var defects = []planted{
 	{"answer before commit", "enqueue_before_commit", sqlite, []check.Rule{check.AckedNotLost}, short("defect", 5*time.Second, plain)},
 	{"finish without the token", "finish_without_token", sqlite, []check.Rule{check.OneCommitter}, short("defect", 32*time.Second, sleepers).under(freeze(goworker))},
-	{"rescue by id only", "rescue_by_id", sqlite, []check.Rule{check.NoOverlap, check.Limits}, short("defect", 30*time.Second, halves).slowly(800 * time.Millisecond).under(killOnce(6 * time.Second))},
+	{"rescue by id only", "rescue_by_id", sqlite, []check.Rule{check.NoOverlap, check.Limits, check.OneCommitter}, short("defect", 25*time.Second, halves).slowly(300 * time.Millisecond).kind().under(killOnce(6 * time.Second))},
 	{"crash not counted", "crash_not_counted", sqlite, []check.Rule{check.Limits}, short("defect", 30*time.Second, load.Mix{Go: 1, Work: 100 * time.Millisecond, Kills: 2})},
 	{"idempotency without a unique key", "idempotency_last_wins", sqlite, []check.Rule{check.OneJobPerKey}, short("defect", 8*time.Second, plain)},
 	{"claim without the token test", "claim_takes_held", sqlite, []check.Rule{check.NoOverlap}, short("defect", 8*time.Second, plain)},

@@ -34,6 +34,7 @@ var mutations = map[string][]mutation{
 	"enqueue_compacts_payload": nil, // see mutantTx.Insert
 	"idempotency_last_wins":    nil, // see mutantTx.Insert
 	"finish_believes_history":  nil, // a line in finish.go
+	"shim_outlives_lease":      nil, // in package executor
 	"prune_all_history":        {{"slotq_history", "remove_at <= ?", "remove_at <> ?"}},
 	"enqueue_skips_history":    {{"SELECT id, nonce, digest FROM slotq_jobs", "state IN (5, 6, 7)", "state IN (0)"}},
 	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND token = ?", "AND " + anyToken}},

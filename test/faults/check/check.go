@@ -48,6 +48,7 @@ type Record struct {
 
 	RecoveryLimit time.Duration // for the 99th percentile of restarts after a kill; 0 = it is only reported
 	ClockError    time.Duration // how far the services' idea of the database's time may be from the witness's clock
+	NoRefusal     bool          // no outcome may be refused: no worker was cut off, frozen or without its database
 	NoCrash       bool          // no crash may be counted at all: the database was away for less than a lease
 }
 

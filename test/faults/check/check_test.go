@@ -111,6 +111,7 @@ func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 		{"two outcomes end a job", OneCommitter, func(r *Record) { r.Commits[0].Refused = false }},
 		{"an earlier run ends a job than was granted last", OneCommitter, func(r *Record) { r.Commits[1].Run = 1 }},
 		{"a job has the output of an earlier run", OneCommitter, func(r *Record) { r.Finals[0].OutputRun = 1 }},
+		{"a healthy worker loses a job", OneCommitter, func(r *Record) { r.NoRefusal = true }},
 		{"a run that nobody granted", OneCommitter, func(r *Record) { r.Notes[7].Run = 2 }},
 		{"a run starts twice", OneCommitter, func(r *Record) { r.Notes = append(r.Notes, r.Notes[7]) }},
 		{"subprocesses of a job live at once", NoOverlap, func(r *Record) { r.Notes[1].Overlap = true }},

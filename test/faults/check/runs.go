@@ -9,6 +9,9 @@ import (
 
 // committers: one outcome ends a job, that of the last run that was granted, and nothing runs after it.
 func (j *judge) committers() {
+	if j.NoRefusal && j.v.Refused > 0 {
+		j.find(OneCommitter, "%d jobs were taken away from workers that had done nothing wrong", j.v.Refused)
+	}
 	for id, f := range j.final {
 		if !f.Ended() {
 			continue
