@@ -54,7 +54,7 @@ var rows = []row{
 	{
 		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 36 * time.Second, load: sleepers, clients: 5, think: 200 * time.Millisecond,
 		workers: 2, goworkers: 2, faults: freeze(goworker, worker, goworker),
-		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 20}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
+		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 10}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
 	},
 	{
 		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
