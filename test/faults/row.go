@@ -80,6 +80,11 @@ type result struct {
 
 func (r result) passed() bool { return r.err == nil && r.verdict.Passed() }
 
+// invalid says that the run broke no rule and proves nothing all the same.
+func (r result) invalid() bool {
+	return r.err == nil && len(r.verdict.Findings) == 0 && len(r.verdict.Invalid) > 0
+}
+
 // run runs a row: load under faults, heal, drain, and then the judgement of what was recorded.
 func (l *lab) run(ctx context.Context, r *row, name string, bin binaries, environ ...string) (out result) {
 	out = result{row: r, database: name, verdict: &check.Verdict{}}
