@@ -68,7 +68,7 @@ func (g *Galera) begin(ctx context.Context, library string, options Options) err
 	}
 	var group []string
 	for i := range g.engines {
-		e := &galera{mariadb: g.seed.engine.(mariadb), library: library, seed: g.seed, number: i}
+		e := &galera{mariadb: g.seed.engine.(mariadb), provider: library, seed: g.seed, number: i}
 		for _, port := range []*int{&e.group, &e.ist, &e.sst} {
 			var err error
 			if *port, err = freePort(); err != nil {

@@ -12,7 +12,7 @@ import (
 // galera is one node of a cluster.
 type galera struct {
 	mariadb
-	library         string
+	provider        string
 	seed            *Server
 	number          int
 	group, ist, sst int // ports: of the group, of missed write sets, of state transfers
@@ -43,7 +43,7 @@ func (e *galera) command(s *Server) command {
 	c := e.mariadb.command(s)
 	c.bin = e.seed.Dir()
 	c.args = append(c.args,
-		"--wsrep-on=ON", "--wsrep-provider="+e.library, "--wsrep-cluster-name=slotq", "--wsrep-cluster-address="+e.address,
+		"--wsrep-on=ON", "--wsrep-provider="+e.provider, "--wsrep-cluster-name=slotq", "--wsrep-cluster-address="+e.address,
 		"--wsrep-node-name=node"+strconv.Itoa(e.number), "--wsrep-node-address=127.0.0.1:"+strconv.Itoa(e.group),
 		"--wsrep-sst-method=copy", "--wsrep-sst-receive-address="+local(e.sst),
 		"--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-slave-threads=2",
