@@ -29,7 +29,8 @@ const (
 	askLimit = time.Second
 )
 
-// Sender nudges, of the workers that have a handler for a job, the one that prefers its slot. Run must be running for nudges to be sent.
+// Sender nudges, of the workers that have a handler for a job, the one that prefers its slot. Run must be running for
+// nudges to be sent.
 type Sender struct {
 	workers func(context.Context) ([]job.Worker, error)
 
