@@ -136,21 +136,22 @@ func (s *Store) Expire(ctx context.Context, limit int, now job.Time) (int, error
 	}
 	expired := 0
 	for _, d := range dues {
-		j, err := s.get(ctx, d.id, now)
-		if err != nil && !errors.Is(err, job.ErrNotFound) {
-			return expired, err
-		}
 		ended := false
-		err = s.write(ctx, "expire", func(ctx context.Context, tx Tx, _ bool) (err error) {
+		err := s.write(ctx, "expire", func(ctx context.Context, tx Tx, _ bool) error {
 			ended = false
-			if j != nil && !j.State.Finished() {
+			j, err := get(ctx, tx, d.id, now)
+			if err != nil && !errors.Is(err, job.ErrNotFound) {
+				return err
+			}
+			// A job that ended after its entry was moved on, and is retried, may have another time to expire, or none.
+			if err == nil && !j.State.Finished() && j.ExpiresAt != 0 && j.ExpiresAt <= now {
 				if ended, err = endWaiting(ctx, tx, j, ending{job.Discarded, job.ReasonExpired}, now); err != nil {
 					return err
 				}
-			}
-			if j != nil && !j.State.Finished() && !ended {
-				_, err = tx.Exec(ctx, "UPDATE slotq_expiries SET expires_at = ? WHERE expires_at = ? AND id = ?", now+expiryPause, d.at, d.id)
-				return err
+				if !ended {
+					_, err = tx.Exec(ctx, "UPDATE slotq_expiries SET expires_at = ? WHERE expires_at = ? AND id = ?", now+expiryPause, d.at, d.id)
+					return err
+				}
 			}
 			_, err = tx.Exec(ctx, "DELETE FROM slotq_expiries WHERE expires_at = ? AND id = ?", d.at, d.id)
 			return err

@@ -87,6 +87,20 @@ var expireTests = []Test{
 		f.ended(j.ID, job.Completed, "")
 		f.gone(deleted.ID)
 	}},
+	{"a job that ran when it expired, ended and is retried does not expire again", 7, func(f *fixture) {
+		q := f.queue("expire")
+		w := f.worker()
+		f.add(q, expiresAt(f.now.Add(time.Minute)))
+		running := w.one(q)
+		f.tick(time.Minute)
+		equal(f, "expired", f.expire(10), 0)
+		w.commit(completed(running))
+		_, err := f.store.Retry(f.ctx, running.ID, f.now)
+		f.ok(err)
+		f.tick(time.Hour)
+		equal(f, "expired", f.expire(10), 0)
+		f.waiting(running.ID)
+	}},
 }
 
 // expire sweeps until nothing is left to end.
