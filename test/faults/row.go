@@ -151,6 +151,9 @@ func (x *running) all(ctx context.Context, bin binaries, environ []string) (*che
 	if err != nil {
 		return nil, fmt.Errorf("read how the jobs ended: %w", err)
 	}
+	if drained {
+		x.nothingLeft(ctx, len(finals))
+	}
 	x.fleet.stop()
 	if err := x.fleet.panics(); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
@@ -93,7 +94,7 @@ var rows = []row{
 	{
 		name: "deadlocks", databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 30 * time.Millisecond,
 		workers: 2, goworkers: 2, faults: deadlocks,
-		floors: map[string]int{"acknowledged": 200}, needs: common,
+		floors: map[string]int{"acknowledged": 200, "deadlocks": 10}, needs: common,
 	},
 	{
 		name: "pool-of-2", databases: everywhere, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
@@ -112,8 +113,8 @@ var rows = []row{
 	},
 	{
 		name: "herd", databases: servers, lasts: 60 * time.Second, load: herded, clients: 4, jobs: 10,
-		faults: herd, environ: []string{"SLOTQ_DATABASE_CONNECTIONS=4"}, server: counted, drains: 2 * time.Minute,
-		floors: map[string]int{"acknowledged": 5000, "workers at once": 20}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom},
+		faults: herd, environ: []string{fmt.Sprintf("SLOTQ_DATABASE_CONNECTIONS=%d", herdCap)}, server: counted, drains: 2 * time.Minute,
+		floors: map[string]int{"acknowledged": 5000, "workers at once": herdSize, "connections at once": 2 * herdSize}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom},
 	},
 	{
 		name: "soak", databases: everywhere, lasts: 30 * time.Minute, load: load.Mixed, clients: 8, think: 200 * time.Millisecond,

@@ -20,6 +20,7 @@ func soak(every time.Duration) func(context.Context, *running) {
 	return func(ctx context.Context, r *running) {
 		began := time.Now()
 		var early map[*part]size
+		tables := r.watchTables(ctx)
 		repeat(ctx, every, func() {
 			workers := r.fleet.of(worker, goworker)
 			switch n := rand.IntN(10); {
@@ -40,6 +41,7 @@ func soak(every time.Duration) func(context.Context, *running) {
 				early = r.sizes()
 			}
 		})
+		tables()
 		for p, now := range r.sizes() {
 			then := early[p]
 			r.count.add("sizes compared", 1)
@@ -77,4 +79,29 @@ func (x *running) sizes() map[*part]size {
 		all[p] = size{pages * os.Getpagesize(), len(files)}
 	}
 	return all
+}
+
+// watchTables watches the passing tables until ctx ends; the function that it returns then says whether they grew. What
+// waits goes up and down with the faults, so the most of the last third is held against the most of the first.
+func (x *running) watchTables(ctx context.Context) (judge func()) {
+	var most [3]int
+	began, done := time.Now(), make(chan struct{})
+	go func() {
+		defer close(done)
+		db := x.open()
+		for ; ctx.Err() == nil; pauseFor(ctx, 5*time.Second) {
+			if rows, _, err := left(ctx, db); err == nil { // the server is down now and then
+				third := min(int(3*time.Since(began)/x.lasts), 2)
+				most[third] = max(most[third], rows)
+			}
+		}
+	}()
+	return func() {
+		<-done
+		x.count.add("most rows in the first third", most[0])
+		x.count.add("most rows in the last third", most[2])
+		if most[2] > 2*most[0]+1000 {
+			x.Errorf("tables that jobs pass through held up to %d rows in the first third of the time, and %d in the last", most[0], most[2])
+		}
+	}
 }

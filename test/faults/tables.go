@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // ways to the databases past slotq
+	_ "modernc.org/sqlite"
+
+	"github.com/slotq/slotq/test/e2e/system"
+)
+
+// What the tables of a row's database hold, seen past slotq.
+
+// open opens a way to the row's database past slotq.
+func (x *running) open() *sql.DB {
+	driver, source := "pgx", x.db.url
+	switch x.db.name {
+	case sqlite:
+		driver, source = "sqlite", "file:"+strings.TrimPrefix(x.db.url, "sqlite:")+"?_pragma=busy_timeout(5000)"
+	case mariadb:
+		u, err := url.Parse(x.db.url)
+		if err != nil {
+			x.Fatal(err)
+		}
+		c := mysql.NewConfig()
+		c.User = u.User.Username()
+		c.Passwd, _ = u.User.Password()
+		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+		driver, source = "mysql", c.FormatDSN()
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		x.Fatal(err)
+	}
+	x.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// number asks for one; the row is broken when there is no answer.
+func (x *running) number(db *sql.DB, question string) (n int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := db.QueryRowContext(ctx, question).Scan(&n); err != nil {
+		x.Errorf("%s: %w", question, err)
+	}
+	return n
+}
+
+// passing are the tables whose rows go when their job ends. History and Idempotency-Keys stay for the time that users
+// chose, and workers until a manager has seen them dead.
+var passing = []string{"slotq_jobs", "slotq_claims", "slotq_keyed", "slotq_unique_keys", "slotq_expiries"}
+
+// left counts the rows of the passing tables.
+func left(ctx context.Context, db *sql.DB) (rows int, which string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, table := range passing {
+		var n int
+		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil {
+			return 0, "", fmt.Errorf("count %s: %w", table, err)
+		}
+		if n > 0 {
+			which += fmt.Sprintf(" %s %d", table, n)
+		}
+		rows += n
+	}
+	return rows, which, nil
+}
+
+// leftLimit is how long after the last job's end a claim that is already empty, or the place of a key, may still be there.
+const leftLimit = 2*sweep + 5*time.Second
+
+// nothingLeft says that jobs that have ended left nothing behind: what stays for every job makes a queue slower each day.
+func (x *running) nothingLeft(ctx context.Context, finals int) {
+	db := x.open()
+	err := system.Await(ctx, leftLimit, func() error {
+		rows, which, err := left(ctx, db)
+		if err == nil && rows > 0 {
+			err = fmt.Errorf("all jobs have ended, and there is still:%s", which)
+		}
+		return err
+	})
+	if err != nil {
+		x.Errorf("%w", err)
+	}
+	if n := x.number(db, "SELECT COUNT(*) FROM slotq_history"); n != finals {
+		x.Errorf("history holds %d jobs, the api lists %d", n, finals)
+	}
+}
