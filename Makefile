@@ -61,12 +61,8 @@ bench: ## benchmarks, one table
 bench-quick: ## the same in a minute, for comparing two trees
 	@go run ./test/bench --quick
 
-faults: ## the long fault runs; writes FAULTS.md
+faults: ## all fault runs, about two hours; writes FAULTS.md
 	@go run ./test/faults --report FAULTS.md
-	@go run ./test/faults --self-test
-	@SLOTQ_SIM_SEEDS=100000 go test -v -timeout 3h -run TestPromisesHold ./test/simulation
-	@go test -v -timeout 1h ./test/faults/hostile
-	@go test -v -timeout 1h -tags ledger ./test/faults/cluster
 
 faults-ci: ## the part of the fault runs that every change must pass, about five minutes
 	@go run ./test/faults --ci

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
 )
@@ -31,6 +32,7 @@ type database struct {
 
 // lab holds one durable server of each kind for all rows that need nothing special.
 type lab struct {
+	mu      sync.Mutex
 	servers map[string]*dbserver.Server
 }
 
@@ -59,6 +61,8 @@ func (l *lab) fresh(ctx context.Context, s *stage, name string, own *dbserver.Op
 		s.Cleanup(func() { _ = server.Stop() })
 		return database{name, server.URL(), server, own.Dir}, nil
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	server := l.servers[name]
 	if server == nil {
 		var err error

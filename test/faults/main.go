@@ -1,7 +1,7 @@
 // Command faults shows that slotq keeps its promises while its parts and its database are killed, frozen, cut off and
 // misused: it runs the real programs on real databases, records from outside what clients were told and what jobs did,
-// and has package check judge the record. `go run ./test/faults` from the repository's top runs every row of the table
-// in rows.go; --self-test shows that defects planted into slotq are found.
+// and has package check judge the record. `go run ./test/faults` from the repository's top runs the rows of the table in
+// rows.go; --self-test shows that defects planted into slotq are found; --report runs all there is and writes FAULTS.md.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,14 +27,13 @@ type settings struct {
 	named     bool // rows were chosen by name
 	databases []string
 	ci        bool
-	report    string
 }
 
 func main() {
 	rows := flag.String("rows", "", "run the rows whose name matches this regular expression")
 	databases := flag.String("databases", strings.Join(everywhere, ","), "on which databases")
 	ci := flag.Bool("ci", false, "run the rows that every change must pass, in about five minutes")
-	report := flag.String("report", "", "write the tables of all rows to this file, such as FAULTS.md")
+	path := flag.String("report", "", "run everything, for about two hours, and write it down in this file, such as FAULTS.md")
 	self := flag.Bool("self-test", false, "plant defects and fail unless each is found")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,11 +41,14 @@ func main() {
 	expression, err := regexp.Compile(*rows)
 	ok := false
 	if err == nil {
-		s := settings{rows: expression, named: *rows != "", databases: strings.Split(*databases, ","), ci: *ci, report: *report}
-		if *self {
-			ok, err = selfTest(ctx, s)
-		} else {
-			ok, err = runAll(ctx, s)
+		s := settings{rows: expression, named: *rows != "", databases: strings.Split(*databases, ","), ci: *ci}
+		switch {
+		case *path != "":
+			ok, err = everything(ctx, s, *path)
+		case *self:
+			_, ok, err = selfTest(ctx, s)
+		default:
+			_, ok, err = runAll(ctx, s)
 		}
 	}
 	if err != nil {
@@ -57,46 +60,71 @@ func main() {
 	}
 }
 
+// everything runs all there is and writes the report anew after each part: what was not reached is missing in it, and
+// said to be.
+func everything(ctx context.Context, s settings, path string) (ok bool, err error) {
+	w := &whole{began: time.Now()}
+	seeds := start(ctx, simulated) // it counts no real time and has the lowest priority: rows run beside it
+	defer func() { seeds.wait() }()
+	var fine bool
+	if w.results, ok, err = runAll(ctx, s); err != nil {
+		return false, err
+	}
+	if w.defects, fine, err = selfTest(ctx, s); err != nil {
+		return false, errors.Join(err, w.write(path))
+	}
+	ok = ok && fine
+	w.suites = append(w.suites, start(ctx, hostile).wait())
+	if err := w.write(path); err != nil {
+		return false, err
+	}
+	long, fine, err := runAll(ctx, settings{rows: regexp.MustCompile("^soak$"), named: true, databases: s.databases})
+	w.results = append(w.results, long...)
+	w.suites = append(w.suites, seeds.wait())
+	if err = errors.Join(err, w.write(path)); err != nil {
+		return false, err
+	}
+	ok = ok && fine
+	w.suites = append(w.suites, start(ctx, clusters).wait())
+	for _, suite := range w.suites {
+		ok = ok && suite.passed
+	}
+	for _, text := range w.short() {
+		fmt.Println("INVALID ", text)
+		ok = false
+	}
+	return ok, w.write(path)
+}
+
 // runAll runs rows one after the other: they would disturb each other's times.
-func runAll(ctx context.Context, s settings) (ok bool, err error) {
+func runAll(ctx context.Context, s settings) (results []result, ok bool, err error) {
 	dir, err := os.MkdirTemp("", "slotq-faults-bin-")
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	bin, err := build(ctx, dir, "")
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	l := &lab{servers: map[string]*dbserver.Server{}}
 	defer func() { err = errors.Join(err, l.close()) }()
 	ok = true
-	var results []result
 	for i := range rows {
 		r := &rows[i]
 		if !s.rows.MatchString(r.name) || r.byName && !s.named {
 			continue
 		}
-		for _, name := range r.databases {
-			if !slices.Contains(s.databases, name) || s.ci && !slices.Contains(r.ci, name) {
-				continue
-			}
-			result := l.run(ctx, r, name, bin)
-			if result.invalid() && ctx.Err() == nil {
-				// Fewer faults happened than the row needs, on a machine that was slow: it has proved nothing, so once more.
-				fmt.Println(result.summary())
-				result = l.run(ctx, r, name, bin)
-			}
-			if ctx.Err() != nil {
-				return false, ctx.Err()
-			}
-			fmt.Println(result.summary())
+		for _, result := range l.runRow(ctx, r, s, bin) {
 			ok = ok && result.passed()
 			results = append(results, result)
 		}
+		if ctx.Err() != nil {
+			return results, false, ctx.Err()
+		}
 	}
 	if len(results) == 0 {
-		return false, errors.New("no row has that name")
+		return nil, false, errors.New("no row has that name")
 	}
 	acked, kills, refused, ambiguous, longest := totals(results)
 	fmt.Printf("%d rows: %d acknowledged, %d kills, %d refused, %d unknown, longest restart %s; 0 seen is at most %.1e a job\n",
@@ -107,8 +135,37 @@ func runAll(ctx context.Context, s settings) (ok bool, err error) {
 			ok = false
 		}
 	}
-	if s.report != "" {
-		return ok, report(s.report, results)
+	return results, ok, nil
+}
+
+// runRow runs a row on each of its databases, one after the other unless it is the long one.
+func (l *lab) runRow(ctx context.Context, r *row, s settings, bin binaries) []result {
+	var names []string
+	for _, name := range r.databases {
+		if slices.Contains(s.databases, name) && (!s.ci || slices.Contains(r.ci, name)) {
+			names = append(names, name)
+		}
 	}
-	return ok, nil
+	results := make([]result, len(names))
+	var beside sync.WaitGroup
+	for i, name := range names {
+		run := func() {
+			results[i] = l.run(ctx, r, name, bin)
+			if results[i].invalid() && ctx.Err() == nil && !r.byName {
+				// Fewer faults happened than the row needs, on a machine that was slow: it has proved nothing, so once more.
+				fmt.Println(results[i].summary())
+				results[i] = l.run(ctx, r, name, bin)
+			}
+			if ctx.Err() == nil {
+				fmt.Println(results[i].summary())
+			}
+		}
+		if r.byName {
+			beside.Go(run)
+		} else if ctx.Err() == nil {
+			run()
+		}
+	}
+	beside.Wait()
+	return results
 }

@@ -55,20 +55,62 @@ func totals(results []result) (acked, kills, refused, ambiguous int, longest tim
 	return acked, kills, refused, ambiguous, longest
 }
 
-// report writes the tables.
-func report(path string, results []result) error {
+// whole is all that a report tells of.
+type whole struct {
+	began   time.Time
+	results []result
+	defects []discovery
+	suites  []*suite
+}
+
+// What a whole run must have seen to be worth its report.
+const (
+	wholeAcked   = 200_000
+	wholeKills   = 300
+	wholeRefused = 20
+)
+
+// short says what of that is missing.
+func (w *whole) short() (texts []string) {
+	acked, kills, refused, _, _ := totals(w.results)
+	for _, bar := range []struct {
+		what    string
+		n, want int
+	}{{"acknowledged jobs", acked, wholeAcked}, {"kills", kills, wholeKills}, {"refused outcomes of frozen workers", refused, wholeRefused}} {
+		if bar.n < bar.want {
+			texts = append(texts, fmt.Sprintf("%d %s, the whole needs %d", bar.n, bar.what, bar.want))
+		}
+	}
+	return append(texts, unproven(w.results)...)
+}
+
+// write writes the report as far as things have come.
+func (w *whole) write(path string) error {
 	var b strings.Builder
-	acked, kills, refused, ambiguous, longest := totals(results)
-	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output()
-	fmt.Fprintf(&b, "# Faults\n\nWritten by `make faults`; not to be edited. %s, commit %s, %s/%s, %d cores, %s.\n\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), strings.TrimSpace(string(commit)), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel())
+	acked, kills, refused, ambiguous, longest := totals(w.results)
+	commit, _ := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
+	fmt.Fprintf(&b, "# Faults\n\nWritten by `make faults`; not to be edited. %s, commit %s, %s/%s, %d cores, %s, %s.\n\n",
+		w.began.UTC().Format("2006-01-02 15:04 UTC"), strings.TrimSpace(string(commit)), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel(),
+		time.Since(w.began).Round(time.Minute))
 	fmt.Fprintf(&b, "%d acknowledged jobs, %d kills, %d refused outcomes of runs that had lost their job, %d requests of unknown outcome, longest restart after a kill %s. "+
-		"What was seen 0 times has, with 95 %% confidence, a probability of at most %.1e a job and %.1e a kill (3/n).\n\n",
+		"What was seen 0 times has, with 95 %% confidence, a probability of at most %.1e a job and %.1e a kill (3/n).\n",
 		acked, kills, refused, ambiguous, longest.Round(time.Millisecond), check.Bound(acked), check.Bound(kills))
-	fmt.Fprintln(&b, "| promise | rule | judged | rows |\n|---|---|---|---|")
+	for _, text := range w.short() {
+		fmt.Fprintf(&b, "\n**INVALID: %s**\n", text)
+	}
+	w.promises(&b)
+	w.rows(&b)
+	w.found(&b)
+	w.others(&b)
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+// promises is the table promise → rule → rows.
+func (w *whole) promises(b *strings.Builder) {
+	fmt.Fprintln(b, "\n## Promises\n\nWhat each rule could judge, and in which rows.\n\n| promise | rule | judged | rows |\n|---|---|---|---|")
 	for i, p := range promises {
 		hits, names := 0, []string{}
-		for _, r := range results {
+		for _, r := range w.results {
 			if n := r.verdict.Hits[p.rule]; n > 0 {
 				hits += n
 				if !slices.Contains(names, r.row.name) {
@@ -80,17 +122,56 @@ func report(path string, results []result) error {
 		if hits == 0 {
 			where = "**INVALID: none**"
 		}
-		fmt.Fprintf(&b, "| %d: %s | %s | %d | %s |\n", i+1, p.text, p.rule, hits, where)
+		fmt.Fprintf(b, "| %d: %s | %s | %d | %s |\n", i+1, p.text, p.rule, hits, where)
 	}
-	fmt.Fprintln(&b, "\n| row | database | verdict | seconds | acknowledged | lost | phantom | duplicated | second commits | overwritten | early | overlap subprocess (Go, HTTP) | over attempts / crashes / key | refused | unknown | restarts: p99, longest | happened |\n|"+strings.Repeat("---|", 17))
-	for _, r := range results {
+}
+
+func (w *whole) rows(b *strings.Builder) {
+	fmt.Fprintln(b, "\n## Rows\n\n| row | database | verdict | seconds | acknowledged | lost | phantom | duplicated | second commits | overwritten | early | overlap subprocess (Go, HTTP) | over attempts / crashes / key | refused | unknown | restarts: p99, longest | happened |\n|"+strings.Repeat("---|", 17))
+	for _, r := range w.results {
 		v := r.verdict
-		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %d | %d | %d | %d | %d | %d | %d | %d (%d) | %d / %d / %d | %d | %d | %d: %s, %s | %s |\n",
+		fmt.Fprintf(b, "| %s | %s | %s | %.0f | %d | %d | %d | %d | %d | %d | %d | %d (%d) | %d / %d / %d | %d | %d | %d: %s, %s | %s |\n",
 			r.row.name, r.database, r.word(), r.took.Seconds(), v.Acknowledged, v.Lost, v.Phantom, v.Duplicated, v.SecondCommits, v.Overwritten, v.Early,
 			v.OverlapExec, v.OverlapOther, v.OverAttempts, v.OverCrashes, v.OverKey, v.Refused, v.Ambiguous,
 			v.Restarts, v.Recovery99.Round(10*time.Millisecond), v.LongestRestart.Round(10*time.Millisecond), happened(v))
 	}
-	return os.WriteFile(path, []byte(b.String()), 0o644)
+	fmt.Fprintf(b, "\nLease %s, sweep %s. After each row: every passing table empty, history as long as the list of jobs, no panic in a log. "+
+		"After each fault of the database: every service ready within %s. After each kill of a worker: none of its processes alive %s later.\n",
+		lease, sweep, readyAgain, orphansEnd)
+	for _, r := range w.results {
+		if !r.passed() {
+			fmt.Fprintf(b, "\n```\n%s\n```\n", r.summary())
+		}
+	}
+}
+
+// found is what became of the planted defects.
+func (w *whole) found(b *strings.Builder) {
+	fmt.Fprintf(b, "\n## Planted defects\n\nEach must be found within %d runs, and its row must find nothing without it.\n\n| defect | database | found by | in run |\n|---|---|---|---|\n", tries)
+	for _, d := range w.defects {
+		rule := string(d.rule)
+		if rule == "" {
+			rule = "**" + d.String() + "**"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %d |\n", d.name, d.database, rule, d.run)
+	}
+	if len(w.defects) < len(defects) {
+		fmt.Fprintf(b, "\n**%d of %d planted**\n", len(w.defects), len(defects))
+	}
+}
+
+// others are the suites.
+func (w *whole) others(b *strings.Builder) {
+	for _, s := range w.suites {
+		fmt.Fprintf(b, "\n## %s\n\n`go test %s`: %s in %s.\n\n| test | verdict | seconds | figures |\n|---|---|---|---|\n", s.name,
+			strings.Join(s.args, " "), s.word(), s.took.Round(time.Second))
+		for _, t := range s.tests {
+			fmt.Fprintf(b, "| %s | %s | %.0f | %s |\n", t.name, t.verdict, t.took.Seconds(), strings.ReplaceAll(t.last, "|", "\\|"))
+		}
+	}
+	if missing := 3 - len(w.suites); missing > 0 {
+		fmt.Fprintf(b, "\n**%d suites not run**\n", missing)
+	}
 }
 
 // happened lists the faults of a row.

@@ -117,9 +117,9 @@ var rows = []row{
 		floors: map[string]int{"acknowledged": 5000, "workers at once": herdSize, "connections at once": 2 * herdSize}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom},
 	},
 	{
-		name: "soak", databases: everywhere, lasts: 30 * time.Minute, load: load.Mixed, clients: 8, think: 200 * time.Millisecond,
+		name: "soak", databases: everywhere, lasts: 30 * time.Minute, load: load.Mixed, clients: 4, think: 200 * time.Millisecond,
 		workers: 2, goworkers: 2, managers: 2, faults: soak(10 * time.Second), drains: 3 * time.Minute, byName: true,
-		floors: map[string]int{"acknowledged": 20_000, history.KillWorker: 30, "sizes compared": 3}, needs: with(check.NoOverlap, check.Recovery),
+		floors: map[string]int{"acknowledged": 20_000, history.KillWorker: 60, "sizes compared": 3}, needs: with(check.NoOverlap, check.Recovery),
 	},
 }
 

@@ -81,16 +81,34 @@ func killOnce(after time.Duration) func(context.Context, *running) {
 	}
 }
 
+// discovery is what became of a planted defect.
+type discovery struct {
+	*planted
+	rule check.Rule // that found it; "" = none did
+	run  int        // in which run
+	why  string     // the row is unsound: it finds this without the defect
+}
+
+func (d discovery) String() string {
+	switch {
+	case d.why != "":
+		return fmt.Sprintf("UNSOUND    %s: the row finds this without the defect: %s", d.name, d.why)
+	case d.rule == "":
+		return fmt.Sprintf("NOT FOUND  %s, in %d runs", d.name, tries)
+	}
+	return fmt.Sprintf("found      %s, by rule %s, in run %d", d.name, d.rule, d.run)
+}
+
 // selfTest plants each defect and runs its row until the rule finds it, three times at most.
-func selfTest(ctx context.Context, s settings) (ok bool, err error) {
+func selfTest(ctx context.Context, s settings) (all []discovery, ok bool, err error) {
 	dir, err := os.MkdirTemp("", "slotq-faults-bin-")
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	bin, err := build(ctx, filepath.Join(dir, "mutant"), "mutant")
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	l := &lab{servers: map[string]*dbserver.Server{}}
 	defer func() { err = errors.Join(err, l.close()) }()
@@ -100,34 +118,31 @@ func selfTest(ctx context.Context, s settings) (ok bool, err error) {
 		if !s.rows.MatchString(d.name) {
 			continue
 		}
-		if accused := l.accused(ctx, d, bin); accused != "" {
-			fmt.Printf("UNSOUND    %s: the row finds this without the defect: %s\n", d.name, accused)
-			ok = false
-			continue
+		found := l.plant(ctx, d, bin)
+		if ctx.Err() != nil {
+			return all, false, ctx.Err()
 		}
-		found, rule := 0, check.Rule("")
-		for try := 1; try <= tries && found == 0; try++ {
-			r := l.run(ctx, &d.row, d.database, bin, "SLOTQ_MUTANT="+d.mutant)
-			if ctx.Err() != nil {
-				return false, ctx.Err()
-			}
-			for _, f := range r.verdict.Findings {
-				if slices.Contains(d.finds, f.Rule) {
-					found, rule = try, f.Rule
-				}
-			}
-			if found == 0 {
-				fmt.Println(r.summary())
-			}
-		}
-		if found == 0 {
-			ok = false
-			fmt.Printf("NOT FOUND  %s, in %d runs\n", d.name, tries)
-		} else {
-			fmt.Printf("found      %s, by rule %s, in run %d\n", d.name, rule, found)
-		}
+		fmt.Println(found)
+		ok = ok && found.rule != ""
+		all = append(all, found)
 	}
-	return ok, nil
+	return all, ok, nil
+}
+
+func (l *lab) plant(ctx context.Context, d *planted, bin binaries) discovery {
+	if why := l.accused(ctx, d, bin); why != "" {
+		return discovery{planted: d, why: why}
+	}
+	for try := 1; try <= tries && ctx.Err() == nil; try++ {
+		r := l.run(ctx, &d.row, d.database, bin, "SLOTQ_MUTANT="+d.mutant)
+		for _, f := range r.verdict.Findings {
+			if slices.Contains(d.finds, f.Rule) {
+				return discovery{planted: d, rule: f.Rule, run: try}
+			}
+		}
+		fmt.Println(r.summary())
+	}
+	return discovery{planted: d}
 }
 
 // accused is what a defect's row finds without the defect; "" = nothing, as it must be.
