@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// clockJumps lets the database's time jump by an hour, forth and back. The proxy changes what the services ask for: to
-// them it is the same as a server whose clock was set, and no other server on the machine has to live with it.
+// clockJumps lets the database's time jump by an hour, back and forth, and forth for good in the end: after a jump back
+// jobs wait until their time has come once more, since nothing may start before run_at. The proxy changes what the
+// services ask for: to them it is the same as a server whose clock was set, and no other server on the machine has to
+// live with it.
 func clockJumps(ctx context.Context, r *running) {
 	var jump atomic.Int64 // microseconds
 	r.proxy.Rewrite(func(statement string) (string, bool) {
@@ -24,8 +26,8 @@ func clockJumps(ctx context.Context, r *running) {
 		}
 		return "", false
 	})
-	for _, by := range []time.Duration{time.Hour, 0, -time.Hour, 0} {
-		pauseFor(ctx, 6*time.Second)
+	for _, by := range []time.Duration{-time.Hour, 0, -time.Hour, 0, time.Hour} {
+		pauseFor(ctx, 5*time.Second)
 		jump.Store(by.Microseconds())
 		if r.db.name == postgres {
 			r.proxy.Reset() // statements that were prepared before know nothing of it

@@ -112,7 +112,7 @@ var rows = []row{
 		floors: map[string]int{"acknowledged": 200, "clock jumps": 4}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom, check.OneJobPerKey},
 	},
 	{
-		name: "herd", databases: servers, lasts: 60 * time.Second, load: herded, clients: 4, jobs: 10,
+		name: "herd", databases: servers, lasts: 40 * time.Second, load: herded, clients: 4, jobs: 10,
 		faults: herd, environ: []string{fmt.Sprintf("SLOTQ_DATABASE_CONNECTIONS=%d", herdCap)}, server: counted, drains: 2 * time.Minute,
 		floors: map[string]int{"acknowledged": 5000, "workers at once": herdSize, "connections at once": 2 * herdSize}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom},
 	},
@@ -130,4 +130,4 @@ func ownServer(*stage, string) *dbserver.Options { return &dbserver.Options{} }
 var jumped = load.Mix{Go: 4, HTTP: 1, Exec: 1, Work: 500 * time.Millisecond, Bulk: 50, Batches: 5, Looks: 15, Again: 5, Queues: 1}
 
 // herded is a backlog of cheap jobs.
-var herded = load.Mix{Go: 1, Bulk: 500, Batches: 60, Work: 50 * time.Millisecond}
+var herded = load.Mix{Go: 1, Bulk: 500, Batches: 30, Work: 50 * time.Millisecond}
