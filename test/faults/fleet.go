@@ -41,6 +41,9 @@ type fleet struct {
 	wg       sync.WaitGroup
 }
 
+// startLimit is how long a service may try to start.
+const startLimit = 12 * time.Second
+
 // restartAfter is how long a dead part stays down.
 const restartAfter = 200 * time.Millisecond
 
@@ -76,11 +79,16 @@ func (f *fleet) keep(p *part, started chan struct{}) {
 		p.process = process
 		p.starts++
 		p.mu.Unlock()
+		began := time.Now()
 		first()
 		select {
 		case <-process.Done():
 		case <-f.stopping:
 			return
+		}
+		// Nothing stops a service but a signal. One that finds no database when it starts gives up after a while.
+		if code := process.Exit(f.s, time.Second); code >= 0 && time.Since(began) > startLimit {
+			f.s.Errorf("%s ended by itself with code %d after %s", process.Name, code, time.Since(began).Round(time.Second))
 		}
 		again := time.NewTimer(restartAfter)
 		select {

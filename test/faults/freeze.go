@@ -15,7 +15,7 @@ func freeze(programs ...string) func(context.Context, *running) {
 	return func(ctx context.Context, r *running) {
 		for n := 0; ctx.Err() == nil; n++ {
 			pauseFor(ctx, 2*time.Second) // it takes jobs
-			parts := r.fleet.of(programs...)
+			parts := r.fleet.of(programs[n%len(programs)])
 			p := parts[n%len(parts)]
 			if !r.fleet.signal(p, syscall.SIGSTOP, history.Freeze) {
 				continue

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	"github.com/slotq/slotq/test/e2e/system"
 	"github.com/slotq/slotq/test/faults/history"
 )
 
@@ -47,11 +49,44 @@ func (x *running) crashDatabase() {
 // readyAgain is how soon after the database every service must be ready.
 const readyAgain = 5 * time.Second
 
-// healthyAgain holds the services to readyAgain.
+// healthyAgain holds the services to readyAgain, all of them from now on.
 func (x *running) healthyAgain() {
+	healed := history.Monotonic()
+	end := time.Now().Add(readyAgain)
 	for _, p := range x.fleet.parts {
-		if err := awaitReady(p.address, readyAgain); err != nil {
+		if err := awaitReady(p.address, time.Until(end)); err != nil {
 			x.Errorf("%s is not ready %s after its database: %w", p.program, readyAgain, err)
+		}
+	}
+	for _, p := range x.fleet.of(worker, goworker) {
+		if process := p.now(); process != nil {
+			x.heals = append(x.heals, heal{healed, process})
+		}
+	}
+}
+
+// heal is a worker that lived when the database had come back.
+type heal struct {
+	at     int64 // CLOCK_MONOTONIC, nanoseconds
+	worker *system.Process
+}
+
+// busyAgain is how long a worker may go without a start of its own while the clients go on sending.
+const busyAgain = 8 * time.Second
+
+// noneIdle holds workers to starting jobs again after the database was back: a ready one that claims nothing would be
+// covered by the others. ended is when the clients stopped.
+func (x *running) noneIdle(notes []history.Note, ended int64) {
+	for _, h := range x.heals {
+		until := h.at + int64(busyAgain)
+		if until > ended || !h.worker.Running() {
+			continue // not long enough to tell
+		}
+		x.count.add("workers watched after a heal", 1)
+		if !slices.ContainsFunc(notes, func(n history.Note) bool {
+			return n.What == history.Start && n.At > h.at && n.At < until && n.Worker == h.worker.Pid
+		}) {
+			x.Errorf("%s started no job for %s after its database was back", h.worker.Name, busyAgain)
 		}
 	}
 }

@@ -119,9 +119,9 @@ func runAll(ctx context.Context, s settings) (results []result, ok bool, err err
 			ok = ok && result.passed()
 			results = append(results, result)
 		}
-		if ctx.Err() != nil {
-			return results, false, ctx.Err()
-		}
+	}
+	if ctx.Err() != nil {
+		return results, false, ctx.Err()
 	}
 	if len(results) == 0 {
 		return nil, false, errors.New("no row has that name")
@@ -149,6 +149,7 @@ func (l *lab) runRow(ctx context.Context, r *row, s settings, bin binaries) []re
 	results := make([]result, len(names))
 	var beside sync.WaitGroup
 	for i, name := range names {
+		results[i] = result{row: r, database: name, verdict: &check.Verdict{}, err: context.Canceled} // until it has run
 		run := func() {
 			results[i] = l.run(ctx, r, name, bin)
 			if results[i].invalid() && ctx.Err() == nil && !r.byName {

@@ -72,7 +72,20 @@ const (
 
 // short says what of that is missing.
 func (w *whole) short() (texts []string) {
-	acked, kills, refused, _, _ := totals(w.results)
+	acked, kills, _, _, _ := totals(w.results)
+	refused := 0
+	var waits check.Waits
+	for _, r := range w.results {
+		if r.verdict.Counts[history.Freeze] > 0 && r.verdict.Counts[history.KillWorker] == 0 {
+			refused += r.verdict.Refused
+		}
+		if r.row.recovery > 0 {
+			waits = append(waits, r.verdict.Waits...)
+		}
+	}
+	if p99 := waits.Percentile(99); p99 > restart {
+		texts = append(texts, fmt.Sprintf("1 in 100 of %d jobs of killed workers started again after more than %s, promised are %s", len(waits), p99, restart))
+	}
 	for _, bar := range []struct {
 		what    string
 		n, want int

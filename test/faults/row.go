@@ -67,6 +67,8 @@ type running struct {
 	dir         string
 	url         string // of the api
 	count       *counts
+	heals       []heal
+	stopped     int64 // when the clients had stopped
 }
 
 // result is what became of a row.
@@ -142,6 +144,7 @@ func (x *running) all(ctx context.Context, bin binaries, environ []string) (*che
 	if err := x.load.Stop(30 * time.Second); err != nil {
 		return nil, err
 	}
+	x.stopped = history.Monotonic()
 	limit := x.drains
 	if limit == 0 {
 		limit = time.Minute
@@ -154,11 +157,16 @@ func (x *running) all(ctx context.Context, bin binaries, environ []string) (*che
 	if drained {
 		x.nothingLeft(ctx, len(finals))
 	}
+	record, err := x.record(finals, drained)
+	if err != nil {
+		return nil, err
+	}
+	x.noneIdle(record.Notes, x.stopped)
 	x.fleet.stop()
 	if err := x.fleet.panics(); err != nil {
 		return nil, err
 	}
-	return x.record(finals, drained)
+	return record, nil
 }
 
 // start starts the services and waits until they are ready.

@@ -25,11 +25,11 @@ var poisoned = load.Mix{Go: 1, HTTP: 1, Exec: 1, Work: 200 * time.Millisecond, L
 var rows = []row{
 	{
 		name: "baseline", databases: everywhere, lasts: 20 * time.Second, load: load.Mixed, clients: 6, think: 100 * time.Millisecond,
-		workers: 2, goworkers: 1, floors: map[string]int{"acknowledged": 1000}, needs: common,
+		workers: 2, goworkers: 1, noCrash: true, floors: map[string]int{"acknowledged": 1000}, needs: common,
 	},
 	{
 		name: "kill-api", ci: []string{sqlite}, databases: everywhere, lasts: 30 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
-		workers: 1, goworkers: 1, faults: kill(1200*time.Millisecond, api),
+		workers: 1, goworkers: 1, noCrash: true, faults: kill(1200*time.Millisecond, api),
 		floors: map[string]int{"acknowledged": 1000, history.KillAPI: 15, "ambiguous": 15}, needs: common,
 	},
 	{
@@ -50,22 +50,22 @@ var rows = []row{
 	{
 		name: "kill-any", databases: everywhere, lasts: 50 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 2, managers: 2, faults: killAny(time.Second), drains: 2 * time.Minute,
-		floors: map[string]int{"acknowledged": 500, history.KillWorker: 10, "ambiguous": 10}, needs: with(check.NoOverlap, check.Recovery),
+		floors: map[string]int{"acknowledged": 500, history.KillWorker: 10, history.KillAPI: 1, history.KillManager: 1, "ambiguous": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
 	{
-		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 36 * time.Second, load: sleepers, clients: 5, think: 200 * time.Millisecond,
+		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 43 * time.Second, load: sleepers, clients: 5, think: 200 * time.Millisecond,
 		workers: 2, goworkers: 2, faults: freeze(goworker, worker, goworker),
 		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 10}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
 	},
 	{
 		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
-		workers: 2, goworkers: 1, behind: true, faults: cutCommits(100),
+		workers: 2, goworkers: 1, behind: true, noCrash: true, faults: cutCommits(100),
 		floors: map[string]int{"acknowledged": 500, "answers of COMMIT lost": 30, "COMMITs lost": 30}, needs: common,
 	},
 	{
 		name: "network", databases: servers, lasts: 30 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
-		workers: 2, goworkers: 1, behind: true, faults: badNetwork,
-		floors: map[string]int{"acknowledged": 300, "resets": 5}, needs: common,
+		workers: 2, goworkers: 1, behind: true, noCrash: true, faults: badNetwork,
+		floors: map[string]int{"acknowledged": 300, "resets": 5, "ambiguous": 1}, needs: common,
 	},
 	{
 		name: "silence", databases: servers, lasts: 40 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
@@ -93,23 +93,23 @@ var rows = []row{
 	},
 	{
 		name: "deadlocks", databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 30 * time.Millisecond,
-		workers: 2, goworkers: 2, faults: deadlocks,
+		workers: 2, goworkers: 2, noCrash: true, faults: deadlocks,
 		floors: map[string]int{"acknowledged": 200, "deadlocks": 10}, needs: common,
 	},
 	{
 		name: "pool-of-2", databases: everywhere, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, environ: []string{"SLOTQ_DATABASE_CONNECTIONS=2"}, faults: kill(3*time.Second, api, worker, goworker),
-		floors: map[string]int{"acknowledged": 500}, needs: common,
+		floors: map[string]int{"acknowledged": 500, history.KillWorker: 3}, needs: common,
 	},
 	{
 		name: "disk-full", databases: everywhere, lasts: 30 * time.Second, load: load.Mixed, clients: 8, think: 80 * time.Millisecond,
 		workers: 2, goworkers: 1, faults: diskFull, server: onSmallDisk, drains: 2 * time.Minute,
-		floors: map[string]int{"acknowledged": 200, "disk full": 2}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom, check.OneJobPerKey},
+		floors: map[string]int{"acknowledged": 200, "disk full": 2, "ambiguous": 5}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom, check.OneJobPerKey},
 	},
 	{
 		name: "clock-jump", databases: servers, lasts: 35 * time.Second, load: jumped, clients: 8, think: 80 * time.Millisecond,
 		workers: 2, goworkers: 1, behind: true, faults: clockJumps, noCrash: true,
-		floors: map[string]int{"acknowledged": 200, "clock jumps": 4}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom, check.OneJobPerKey},
+		floors: map[string]int{"acknowledged": 200, "clock jumps": 4, "times asked for after a jump": 50}, needs: []check.Rule{check.AckedNotLost, check.NoPhantom, check.OneJobPerKey},
 	},
 	{
 		name: "herd", databases: servers, lasts: 40 * time.Second, load: herded, clients: 4, jobs: 10,
@@ -118,7 +118,7 @@ var rows = []row{
 	},
 	{
 		name: "soak", databases: everywhere, lasts: 30 * time.Minute, load: load.Mixed, clients: 4, think: 200 * time.Millisecond,
-		workers: 2, goworkers: 2, managers: 2, faults: soak(10 * time.Second), drains: 3 * time.Minute, byName: true,
+		workers: 2, goworkers: 2, managers: 2, faults: soak(10 * time.Second), drains: 3 * time.Minute, byName: true, recovery: restart,
 		floors: map[string]int{"acknowledged": 20_000, history.KillWorker: 60, "sizes compared": 3}, needs: with(check.NoOverlap, check.Recovery),
 	},
 }

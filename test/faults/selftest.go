@@ -30,7 +30,7 @@ const tries = 3
 var plain = load.Mix{Go: 1, HTTP: 1, Exec: 1, Work: 200 * time.Millisecond, Bulk: 20, Batches: 5, Looks: 15, Again: 10, Queues: 1}
 
 // sleepers work for seconds and do not stop when they are told to, so that freezing their worker makes zombies.
-var sleepers = load.Mix{Go: 4, Exec: 2, Work: 5 * time.Second, Deaf: true, Looks: 10, Queues: 1}
+var sleepers = load.Mix{Go: 4, Exec: 2, Work: 5 * time.Second, Deaf: true, Failing: 30, Looks: 10, Queues: 1}
 
 // halves are claimed many at a time, fail at once, and work for long in their second attempt: a claim is then partly
 // finished when its worker dies, and what it has finished runs elsewhere.
@@ -57,9 +57,16 @@ var defects = []planted{
 	{"idempotency without a unique key", "idempotency_last_wins", sqlite, []check.Rule{check.OneJobPerKey}, short("defect", 8*time.Second, plain)},
 	{"claim without the token test", "claim_takes_held", sqlite, []check.Rule{check.NoOverlap}, short("defect", 8*time.Second, plain)},
 	{"child not killed", "shim_outlives_lease", sqlite, []check.Rule{check.NoOverlap}, short("defect", 18*time.Second, load.Mix{Exec: 1, Work: 20 * time.Second, Queues: 1}).slowly(600 * time.Millisecond).under(freeze(worker))},
+	{"neighbours of a poison job counted", "neighbours_counted", sqlite, []check.Rule{check.Limits}, short("defect", 30*time.Second, poisoned)},
+	{"payload compacted", "enqueue_compacts_payload", sqlite, []check.Rule{check.NoPhantom}, short("defect", 5*time.Second, plain)},
+	{"run_at ignored", "run_at_ignored", sqlite, []check.Rule{check.NoEarlyStart}, short("defect", 5*time.Second, timed)},
+	{"limit of a concurrency key not tested", "limit_not_tested", sqlite, []check.Rule{check.KeyLimit}, short("defect", 8*time.Second, timed)},
 	{"innodb_flush_log_at_trx_commit=0", "", mariadb, []check.Rule{check.AckedNotLost}, short("defect", 12*time.Second, plain).under(killDatabase(3 * time.Second)).on(forgetful)},
 	{"synchronous_commit=off", "", postgres, []check.Rule{check.AckedNotLost}, short("defect", 12*time.Second, plain).under(killDatabase(3 * time.Second)).on(forgetful)},
 }
+
+// timed has jobs that are due later, and jobs with a concurrency key.
+var timed = load.Mix{Go: 1, Exec: 2, Work: 200 * time.Millisecond, Looks: 10, Scheduled: 40, Keyed: 50, Queues: 1}
 
 // forgetful are settings that lose what was committed just before a crash.
 func forgetful(_ *stage, name string) *dbserver.Options {

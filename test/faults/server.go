@@ -86,7 +86,14 @@ func hogConnections(ctx context.Context, r *running) {
 		}
 		// New connections are what fails now: those that the services have are broken, so that they need them.
 		r.proxy.Reset()
-		pauseFor(ctx, 4*time.Second)
+		for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && ctx.Err() == nil; {
+			limit, cancel := context.WithTimeout(ctx, time.Second)
+			if c, err := db.Conn(limit); err == nil {
+				held = append(held, c)
+			}
+			cancel()
+			pauseFor(ctx, 10*time.Millisecond)
+		}
 		for _, c := range held {
 			_ = c.Close()
 		}

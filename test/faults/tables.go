@@ -76,6 +76,9 @@ func left(ctx context.Context, db *sql.DB) (rows int, which string, err error) {
 // leftLimit is how long after the last job's end a claim that is already empty, or the place of a key, may still be there.
 const leftLimit = 2*sweep + 5*time.Second
 
+// workersGone is more than a manager takes to notice a death and then to prune.
+const workersGone = 30 * time.Second
+
 // nothingLeft says that jobs that have ended left nothing behind: what stays for every job makes a queue slower each day.
 func (x *running) nothingLeft(ctx context.Context, finals int) {
 	db := x.open()
@@ -85,6 +88,16 @@ func (x *running) nothingLeft(ctx context.Context, finals int) {
 			err = fmt.Errorf("all jobs have ended, and there is still:%s", which)
 		}
 		return err
+	})
+	if err != nil {
+		x.Errorf("%w", err)
+	}
+	workers := len(x.fleet.of(worker, goworker))
+	err = system.Await(ctx, lease+workersGone, func() error {
+		if n := x.number(db, "SELECT COUNT(*) FROM slotq_workers"); n > workers {
+			return fmt.Errorf("slotq_workers holds %d rows for %d workers", n, workers)
+		}
+		return nil
 	})
 	if err != nil {
 		x.Errorf("%w", err)

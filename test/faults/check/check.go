@@ -79,12 +79,26 @@ type Verdict struct {
 	OverAttempts   int
 	OverCrashes    int
 	OverKey        int
-	Refused        int // outcomes of runs that had lost their job
-	Ambiguous      int // requests whose outcome was unknown
+	Refused        int // outcomes of runs that came to their end and had lost their job
+	Dropped        int // those, and what was given back or stopped too late
+	Ambiguous      int // enqueues whose outcome was unknown
 	Restarts       int // starts after a kill of the worker
 	Recovery99     time.Duration
 	LongestRestart time.Duration
-	Unended        int // jobs that had not ended when the limit for draining was over
+	Waits          Waits // of these starts
+	Unended        int   // jobs that had not ended when the limit for draining was over
+}
+
+// Waits are times in order.
+type Waits []time.Duration
+
+// Percentile is the time that so many in a hundred do not exceed; 0 = there are none.
+func (w Waits) Percentile(n int) time.Duration {
+	if len(w) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(w))
+	return sorted[(len(sorted)*n-1)/100]
 }
 
 // Passed says that the run is valid and breaks no rule.
@@ -152,7 +166,7 @@ func (j *judge) index() {
 			} else if *old != *e.Sent {
 				j.find(HistoryIsSound, "two different jobs have the payload %s", e.Sent.Hash)
 			}
-		case e.Type == history.Unknown:
+		case e.Type == history.Unknown && e.Call == history.Enqueue:
 			if !unknown[e.Op] {
 				unknown[e.Op] = true
 				j.v.Ambiguous++
@@ -178,7 +192,10 @@ func (j *judge) index() {
 	for i := range j.Commits {
 		c := &j.Commits[i]
 		if c.Refused {
-			j.v.Refused++
+			j.v.Dropped++
+			if j.ends[run{c.Job, c.Run}] != nil && c.Outcome != "released" {
+				j.v.Refused++
+			}
 			continue
 		}
 		j.commits[c.Job] = append(j.commits[c.Job], c)
@@ -195,7 +212,7 @@ func (j *judge) floors() {
 	j.v.Counts["refused"] = j.v.Refused
 	j.v.Counts["restarts"] = j.v.Restarts
 	for _, f := range j.final {
-		if f.Reason == "max_crashes" {
+		if starts := j.starts[f.ID]; f.Reason == "max_crashes" && len(starts) > 0 && j.kills(starts[0]) {
 			j.v.Counts["discarded by crashes"]++
 		}
 	}

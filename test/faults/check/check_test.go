@@ -16,13 +16,15 @@ const wall = 1_700_000_000_000_000
 
 // sound is a record that keeps every rule and gives each something to judge: a was sent twice, its worker was killed,
 // it ran again and was looked at twice; b failed until its attempts were used up; c has a key and a run_at; d kills its
-// workers; e was refused.
+// workers, the second time with g beside it; e was refused; f ran to its end on a frozen worker, after it ran elsewhere.
 func sound() *Record {
 	a := &history.Sent{Hash: "ha", Key: "ka", Kind: "x", MaxAttempts: 3, MaxCrashes: 3}
 	b := &history.Sent{Hash: "hb", ID: "b", Kind: "x", MaxAttempts: 2, MaxCrashes: 3, Fails: true}
 	c := &history.Sent{Hash: "hc", Kind: "g", RunAt: wall, MaxAttempts: 3, MaxCrashes: 3}
 	d := &history.Sent{Hash: "hd", Kind: "x", MaxAttempts: 3, MaxCrashes: 2, Kills: true}
 	e := &history.Sent{Hash: "he", Key: "ka", Kind: "x", Conflict: true}
+	f := &history.Sent{Hash: "hf", Kind: "g", MaxAttempts: 3, MaxCrashes: 3}
+	g := &history.Sent{Hash: "hg", Kind: "x", MaxAttempts: 3, MaxCrashes: 3}
 	enqueue := func(at, op int64, s *history.Sent, end, job string) []history.Event {
 		return []history.Event{
 			{At: at, Type: history.Invoke, Call: history.Enqueue, Op: op, Sent: s},
@@ -45,12 +47,18 @@ func sound() *Record {
 	failedAgain := exec(6*second, history.End, "b", "hb", 2, 2, 7)
 	failedAgain.Failed = true
 	keyed := history.Note{At: 3 * second, Wall: wall, What: history.Start, Via: history.Go, Job: "c", Run: 1, Attempt: 1, Worker: 8, Hash: "hc", Key: "k"}
+	frozen := history.Note{At: 3 * second, Wall: wall, What: history.Start, Via: history.Go, Job: "f", Run: 1, Attempt: 1, Worker: 11, Hash: "hf"}
+	frozenEnd, other, otherEnd := frozen, frozen, frozen
+	frozenEnd.What, frozenEnd.At = history.End, 30*second
+	other.Run, other.Worker, other.At = 2, 6, 10*second
+	otherEnd.What, otherEnd.Run, otherEnd.Worker, otherEnd.At = history.End, 2, 6, 11*second
 	keyedEnd := keyed
 	keyedEnd.What, keyedEnd.At = history.End, 4*second
 	return &Record{
 		Events: slices.Concat(
 			enqueue(1, 1, a, history.Unknown, ""), enqueue(10, 2, a, history.OK, "a"), enqueue(20, 3, b, history.OK, "b"),
 			enqueue(30, 4, c, history.OK, "c"), enqueue(40, 5, d, history.OK, "d"), enqueue(50, 6, e, history.Fail, ""),
+			enqueue(60, 9, f, history.OK, "f"), enqueue(70, 10, g, history.OK, "g"),
 			[]history.Event{{At: 2 * second, Type: history.Fault, Call: history.KillWorker, Pid: 5}},
 			look(20*second, 7), look(21*second, 8),
 		),
@@ -59,20 +67,26 @@ func sound() *Record {
 			exec(3*second, history.Start, "b", "hb", 1, 1, 7), failed, exec(5*second, history.Start, "b", "hb", 2, 2, 7), failedAgain,
 			keyed, keyedEnd,
 			exec(3*second, history.Start, "d", "hd", 1, 1, 9), exec(9*second, history.Start, "d", "hd", 2, 1, 10),
+			frozen, other, otherEnd, frozenEnd,
+			exec(8*second, history.Start, "g", "hg", 1, 1, 10), exec(15*second, history.Start, "g", "hg", 2, 1, 6), exec(16*second, history.End, "g", "hg", 2, 1, 6),
 		},
 		Finals: []history.Final{
 			finalA,
 			{ID: "b", State: "discarded", Reason: "max_attempts", Attempt: 2, MaxAttempts: 2, Run: 2, MaxCrashes: 3},
 			{ID: "c", State: "completed", Attempt: 1, MaxAttempts: 3, Run: 1, MaxCrashes: 3},
 			{ID: "d", State: "discarded", Reason: "max_crashes", Attempt: 1, MaxAttempts: 3, Run: 2, Crashes: 2, MaxCrashes: 2},
+			{ID: "f", State: "completed", Attempt: 1, MaxAttempts: 3, Run: 2, Crashes: 1, MaxCrashes: 3},
+			{ID: "g", State: "completed", Attempt: 1, MaxAttempts: 3, Run: 2, MaxCrashes: 3},
 		},
 		Commits: []history.Commit{
 			{Job: "a", Run: 1, Outcome: "completed", Ends: true, Refused: true},
 			{Job: "a", Run: 2, Outcome: "completed", Ends: true},
 			{Job: "b", Run: 1, Outcome: "failed"}, {Job: "b", Run: 2, Outcome: "failed", Ends: true},
 			{Job: "c", Run: 1, Outcome: "completed", Ends: true},
+			{Job: "f", Run: 2, Outcome: "completed", Ends: true}, {Job: "f", Run: 1, Outcome: "completed", Refused: true},
+			{Job: "g", Run: 2, Outcome: "completed", Ends: true},
 		},
-		Drained: true, Counts: map[string]int{"kill worker": 1}, Floors: map[string]int{"kill worker": 1, "acknowledged": 4, "refused": 1, "ambiguous": 1},
+		Drained: true, Counts: map[string]int{"kill worker": 1}, Floors: map[string]int{"kill worker": 1, "acknowledged": 6, "refused": 1, "ambiguous": 1},
 		Needs: Rules, RecoveryLimit: 6 * time.Second, ClockError: time.Millisecond,
 	}
 }
@@ -82,7 +96,7 @@ func TestARecordThatKeepsEveryRulePassesAndGivesEachSomethingToJudge(t *testing.
 	if !v.Passed() {
 		t.Errorf("findings %v, invalid %v", v.Findings, v.Invalid)
 	}
-	if v.Acknowledged != 4 || v.Refused != 1 || v.Ambiguous != 1 || v.Restarts != 1 || v.LongestRestart != 5*time.Second {
+	if v.Acknowledged != 6 || v.Refused != 1 || v.Dropped != 2 || v.Ambiguous != 1 || v.Restarts != 1 || v.LongestRestart != 5*time.Second {
 		t.Errorf("counts: %+v", v)
 	}
 }
@@ -95,6 +109,16 @@ func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 	}{
 		{"an acknowledged job is nowhere", AckedNotLost, func(r *Record) { r.Finals = r.Finals[1:] }},
 		{"a job completed without a run that came to its end", AckedNotLost, func(r *Record) { r.Notes = slices.Delete(r.Notes, 2, 3) }},
+		{"a job is cancelled and nobody asked", AckedNotLost, func(r *Record) { r.Finals[2].State = "cancelled" }},
+		{"a job is discarded that never failed", AckedNotLost, func(r *Record) { r.Events[4].Sent.Fails = false }},
+		{"a job is discarded for no reason", AckedNotLost, func(r *Record) { r.Finals[2].State = "discarded" }},
+		{"a neighbour of a poison job is discarded", AckedNotLost, func(r *Record) {
+			r.Finals[5].State, r.Finals[5].Reason, r.Finals[5].Crashes = "discarded", "max_crashes", 3
+		}},
+		{"an acknowledged job is not found", AckedNotLost, func(r *Record) {
+			last := &r.Events[len(r.Events)-1]
+			last.Type, last.Status, last.Seen = history.Fail, 404, nil
+		}},
 		{"a run of what nobody sent", NoPhantom, func(r *Record) { r.Notes[7].Hash = "other" }},
 		{"a run with the bytes of another job", NoPhantom, func(r *Record) { r.Notes[3].Job = "z" }},
 		{"a row of what nobody sent", NoPhantom, func(r *Record) {
@@ -106,10 +130,16 @@ func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 		{"one key makes two jobs by the runs", OneJobPerKey, func(r *Record) {
 			r.Notes = append(r.Notes, history.Note{At: 9 * second, What: history.Start, Via: history.Go, Job: "y", Run: 1, Hash: "ha"})
 		}},
+		{"one id is created twice", OneJobPerKey, func(r *Record) {
+			again := slices.Clone(r.Events[4:6])
+			again[0].Op, again[1].Op, again[1].Status, r.Events[5].Status = 90, 90, 201, 201
+			r.Events = append(r.Events, again...)
+		}},
 		{"a used key with another body is accepted", OneJobPerKey, func(r *Record) { r.Events[11].Type, r.Events[11].Job = history.OK, "y" }},
 		{"a request sent again is refused", OneJobPerKey, func(r *Record) { r.Events[3].Type, r.Events[3].Status, r.Events[1].Job = history.Fail, 422, "a" }},
 		{"two outcomes end a job", OneCommitter, func(r *Record) { r.Commits[0].Refused = false }},
 		{"an earlier run ends a job than was granted last", OneCommitter, func(r *Record) { r.Commits[1].Run = 1 }},
+		{"a failure of a run that had lost its job is written", OneCommitter, func(r *Record) { r.Commits[6].Refused, r.Commits[6].Outcome = false, "failed" }},
 		{"a job has the output of an earlier run", OneCommitter, func(r *Record) { r.Finals[0].OutputRun = 1 }},
 		{"a healthy worker loses a job", OneCommitter, func(r *Record) { r.NoRefusal = true }},
 		{"a run that nobody granted", OneCommitter, func(r *Record) { r.Notes[7].Run = 2 }},
@@ -126,6 +156,7 @@ func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 		{"a discard before the limit of crashes", Limits, func(r *Record) { r.Finals[3].Crashes = 1 }},
 		{"a discard before the limit of attempts", Limits, func(r *Record) { r.Finals[1].Attempt = 1 }},
 		{"a crash for a run that was committed", Limits, func(r *Record) { r.Finals[2].Crashes = 1 }},
+		{"a crash for a run beside a suspect", Limits, func(r *Record) { r.Finals[5].Crashes = 1 }},
 		{"a crash where none may be", Limits, func(r *Record) { r.NoCrash = true }},
 		{"a finished job changes its state", TerminalStays, func(r *Record) { r.Finals[0].State = "discarded" }},
 		{"a finished job is seen waiting", TerminalStays, func(r *Record) { r.Events[len(r.Events)-1].Seen.State = "available" }},
@@ -161,7 +192,7 @@ func TestARunThatProvesNothingIsInvalid(t *testing.T) {
 		spoil      func(*Record)
 	}{
 		{"fewer faults than the floor", "kill worker: 1, the row needs 2", func(r *Record) { r.Floors["kill worker"] = 2 }},
-		{"no refused outcome", "refused: 0", func(r *Record) { r.Commits = r.Commits[1:] }},
+		{"no refused outcome of a run that came to its end", "refused: 0", func(r *Record) { r.Commits[6].Outcome = "released" }},
 		{"nothing for a rule to judge", string(KeyLimit), func(r *Record) { r.Notes[7].Key = "" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

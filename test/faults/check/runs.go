@@ -9,19 +9,24 @@ import (
 
 // committers: one outcome ends a job, that of the last run that was granted, and nothing runs after it.
 func (j *judge) committers() {
-	if j.NoRefusal && j.v.Refused > 0 {
-		j.find(OneCommitter, "%d jobs were taken away from workers that had done nothing wrong", j.v.Refused)
+	if j.NoRefusal && j.v.Dropped > 0 {
+		j.find(OneCommitter, "%d jobs were taken away from workers that had done nothing wrong", j.v.Dropped)
 	}
 	for id, f := range j.final {
 		if !f.Ended() {
 			continue
 		}
 		starts := j.starts[id]
-		if f.Run > 1 || len(starts) > 1 {
+		if f.Run > 1 && len(j.commits[id]) > 0 {
 			j.hit(OneCommitter)
 		}
 		ends := 0
 		for _, c := range j.commits[id] {
+			// A run notes its end before it commits, so one that started before that was granted before that.
+			if end := j.ends[run{id, c.Run}]; end != nil && slices.ContainsFunc(starts, func(n *history.Note) bool { return n.Run > c.Run && n.At < end.At }) {
+				j.v.SecondCommits++
+				j.find(OneCommitter, "run %d of job %s was committed (%s) although a later one had been granted", c.Run, id, c.Outcome)
+			}
 			if !c.Ends {
 				continue
 			}
@@ -77,6 +82,7 @@ func (j *judge) overlaps() {
 // limits: failures and crashes stop at their limits, a limit that ended a job was reached, and no run that came to a
 // committed end counts as a crash.
 func (j *judge) limits() {
+	beside := j.besideSuspects()
 	for id, f := range j.final {
 		failures := 0
 		for _, c := range j.commits[id] {
@@ -92,10 +98,8 @@ func (j *judge) limits() {
 			j.find(Limits, "job %s failed %d times (attempt %d), allowed are %d", id, failures, f.Attempt, f.MaxAttempts)
 		}
 		crashes, starts := f.Crashes, len(j.starts[id])
-		if starts > 0 {
-			if s := j.sent[j.starts[id][0].Hash]; s != nil && s.Kills {
-				crashes = max(crashes, starts)
-			}
+		if starts > 0 && j.kills(j.starts[id][0]) {
+			crashes = max(crashes, starts)
 		}
 		if crashes > f.MaxCrashes {
 			j.v.OverCrashes++
@@ -108,10 +112,39 @@ func (j *judge) limits() {
 			j.find(Limits, "job %s was discarded at attempt %d with %d starts, %d are allowed", id, f.Attempt, starts, f.MaxAttempts)
 		case f.Crashes > f.Run-len(j.commits[id]):
 			j.find(Limits, "job %s counts %d crashes, but %d of its %d runs came to a committed end", id, f.Crashes, len(j.commits[id]), f.Run)
+		case f.Crashes > f.Run-len(j.commits[id])-beside[id]:
+			j.find(Limits, "job %s counts %d crashes in %d runs, but %d of these ended by the crash of a suspect beside them", id, f.Crashes, f.Run, beside[id])
 		case j.NoCrash && f.Crashes > 0:
 			j.find(Limits, "job %s counts %d crashes, though no worker was away for a lease", id, f.Crashes)
 		}
 	}
+}
+
+func (j *judge) kills(n *history.Note) bool {
+	s := j.sent[n.Hash]
+	return s != nil && s.Kills
+}
+
+// besideSuspects counts each job's runs that a suspect took down with its worker, which must count no crash: a job that
+// kills had killed a worker before, and started on the run's worker as its last.
+func (j *judge) besideSuspects() map[string]int {
+	suspects := map[int]int64{} // when one started, by worker
+	for _, starts := range j.starts {
+		for i, n := range starts {
+			if i > 0 && n.Worker != 0 && j.kills(n) {
+				suspects[n.Worker] = n.At
+			}
+		}
+	}
+	counts := map[string]int{}
+	for id, starts := range j.starts {
+		for _, n := range starts {
+			if at, ok := suspects[n.Worker]; ok && n.At < at && !j.kills(n) && j.ends[run{id, n.Run}] == nil {
+				counts[id]++
+			}
+		}
+	}
+	return counts
 }
 
 // recovery: a run whose worker was killed is followed by the next one in time. Only a job's first death is judged: later
@@ -139,9 +172,8 @@ func (j *judge) recovery() {
 	if len(waits) == 0 {
 		return
 	}
-	slices.Sort(waits)
-	j.v.LongestRestart = waits[len(waits)-1]
-	j.v.Recovery99 = waits[(len(waits)*99-1)/100]
+	j.v.Waits = waits
+	j.v.LongestRestart, j.v.Recovery99 = slices.Max(waits), j.v.Waits.Percentile(99)
 	if j.RecoveryLimit > 0 && j.v.Recovery99 > j.RecoveryLimit {
 		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", len(waits), j.v.Recovery99, worst, j.RecoveryLimit)
 	}
@@ -222,7 +254,8 @@ func (j *judge) terminal() {
 			j.same(old.final, *f)
 		}
 		for _, n := range j.starts[id] {
-			if n.At > old.at+int64(time.Second) { // a start that was under way may still come
+			// The last run that was granted may have stood still before it could note its start.
+			if n.At > old.at && (n.Run > old.final.Run || n.Via == history.Exec && n.At > old.at+int64(time.Second)) {
 				j.v.Overwritten++
 				j.find(TerminalStays, "run %d of job %s started after the job was seen %s", n.Run, id, old.final.State)
 			}
