@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -100,6 +102,11 @@ func (c *care) apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job
 // end moves jobs to history; payloads never travel. A job whose token has gone is lost: that the token stands in history
 // says only that one outcome of that run was committed, which may have been another one.
 func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []int, verdicts []job.Verdict, now job.Time) error {
+	if !tx.Dialect().Move { // see together
+		slices.SortStableFunc(which, func(a, b int) int {
+			return bytes.Compare(outcomes[a].Job.Token[:], outcomes[b].Job.Token[:])
+		})
+	}
 	held := make([]job.Held, len(which))
 	for k, i := range which {
 		held[k] = job.Held{ID: outcomes[i].Job.ID, Token: outcomes[i].Job.Token}
@@ -142,12 +149,16 @@ func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome,
 // tells which, so the transaction begins again and moves them one by one.
 func (c *care) take(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time) ([]bool, error) {
 	mine := make([]bool, len(held))
-	moved := 0
-	step := len(held)
-	if c.apart {
-		step = 1
-	}
+	moved, step := 0, 0
 	for from := 0; from < len(held); from += step {
+		switch {
+		case c.apart:
+			step = 1
+		case tx.Dialect().Move:
+			step = len(held)
+		default:
+			step = together(held[from:])
+		}
 		n, err := archive(ctx, tx, held[from:from+step], e, now)
 		if err != nil {
 			return nil, err
@@ -171,6 +182,26 @@ func (c *care) take(ctx context.Context, tx Tx, held []job.Held, e ending, now j
 	return mine, err
 }
 
+// together is how many jobs from the first on are archived by one statement: those of one claim when they are many, since
+// a list of ids costs MariaDB 3 µs a job less than one of pairs, else all.
+func together(held []job.Held) int {
+	if n := sameToken(held); n >= manyOfOne {
+		return n
+	}
+	return len(held)
+}
+
+// sameToken is how many jobs from the first on have its token.
+func sameToken(held []job.Held) int {
+	n := 1
+	for n < len(held) && held[n].Token == held[0].Token {
+		n++
+	}
+	return n
+}
+
+const manyOfOne = 50
+
 func either(a, b []job.RunError) []job.RunError {
 	if a != nil {
 		return a
@@ -185,11 +216,19 @@ func archive(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time
 		n, err := tx.Exec(ctx, move[e.state], held, e.state, now, e.reason, []byte{}, now, now)
 		return int(n), err
 	}
-	n, err := tx.Exec(ctx, copies[e.state], e.state, now, e.reason, []byte{}, now, now, held)
+	where, args := " WHERE (j.id, j.token) IN (??2)", []any{held}
+	if sameToken(held) == len(held) && len(held) >= manyOfOne {
+		ids := make([]job.ID, len(held))
+		for i, h := range held {
+			ids[i] = h.ID
+		}
+		where, args = " WHERE j.id IN (??) AND j.token = ?", []any{ids, held[0].Token}
+	}
+	n, err := tx.Exec(ctx, copies[e.state]+where, append([]any{e.state, now, e.reason, []byte{}, now, now}, args...)...)
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	deleted, err := tx.Exec(ctx, "{delete j} WHERE (j.id, j.token) IN (??2)", held)
+	deleted, err := tx.Exec(ctx, "{delete j}"+where, args...)
 	if err == nil && deleted != n {
 		err = errMoved // somebody took one between the two statements
 	}
@@ -207,7 +246,7 @@ func init() {
 			" GREATEST(?::bigint + " + keep + ", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)"
 		move[state] = "WITH j AS (DELETE FROM slotq_jobs j USING (??2) AS h (id, token) WHERE j.id = h.id AND j.token = h.token RETURNING j.*) " +
 			into + " FROM j {with queue}"
-		copies[state] = into + " FROM slotq_jobs j {by id} {with queue} WHERE (j.id, j.token) IN (??2)"
+		copies[state] = into + " FROM slotq_jobs j {by id} {with queue}"
 	}
 }
 
