@@ -192,6 +192,39 @@ var finishTests = []Test{
 		equal(f, "state", f.get(first.ID).State, job.Running)
 		w.commit(completed(second))
 	}},
+	{"a large call for two claims commits what is held and drops what was lost", 4, func(f *fixture) {
+		q := f.queue("large")
+		w := f.worker()
+		f.enqueue(f.jobs(q, 130)...)
+		first, second := w.claim(q, 60), w.claim(q, 70)
+		lost := map[job.ID]bool{}
+		for _, j := range second[:10] {
+			w.commit(released(j))
+			lost[j.ID] = true
+		}
+		again := w.claim(q, 20)
+		equal(f, "claimed again", len(again), len(lost))
+		var outcomes []job.Outcome
+		for i := range second { // in turn, as they end
+			if i < len(first) {
+				outcomes = append(outcomes, completed(first[i]))
+			}
+			outcomes = append(outcomes, completed(second[i]))
+		}
+		verdicts, err := w.store.Finish(f.ctx, w.id, outcomes, nil, f.now)
+		f.ok(err)
+		for i, o := range outcomes {
+			want, state := job.Committed, job.Completed
+			if lost[o.Job.ID] {
+				want, state = job.Lost, job.Running
+			}
+			equal(f, fmt.Sprintf("verdict %d", i), verdicts[i], want)
+			equal(f, fmt.Sprintf("state %d", i), f.get(o.Job.ID).State, state)
+		}
+		for _, j := range again {
+			w.commit(completed(j))
+		}
+	}},
 	{"outcomes of many kinds in one call get their verdicts in order", 0, mixedFinish},
 	{"a claim stays until its last job has ended", 0, func(f *fixture) {
 		q := f.queue("partly")
