@@ -15,18 +15,17 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/store"
 )
 
-// bare sends the protocol's statements for one claim and one finish of up to 500 jobs and returns how many there were.
+// bare sends the protocol's statements for one claim and one finish of up to as many jobs as it has places and returns how many there were.
 // Nothing is checked, decoded or retried: it is what the database itself can do.
 type bare func(ctx context.Context, queue int32, slot int, worker job.WorkerID) (int, error)
 
 // floor drains a queue with two loops of bare statements, each with half of the slots.
-func floor(ctx context.Context, db database, st store.Store, q job.Queue, n int) (time.Duration, error) {
+func floor(ctx context.Context, db database, q job.Queue, n, places int) (time.Duration, error) {
 	var loops [2]bare
 	for i := range loops {
-		loop, done, err := bareOn(ctx, db)
+		loop, done, err := bareOn(ctx, db, places)
 		if err != nil {
 			return 0, err
 		}
@@ -62,21 +61,21 @@ func floor(ctx context.Context, db database, st store.Store, q job.Queue, n int)
 	return time.Since(start), nil
 }
 
-func bareOn(ctx context.Context, db database) (bare, func(), error) {
+func bareOn(ctx context.Context, db database, places int) (bare, func(), error) {
 	switch db.name {
 	case "postgres":
 		pool, err := pgxpool.New(ctx, db.url)
 		if err != nil {
 			return nil, nil, err
 		}
-		return barePostgres(pool), pool.Close, nil
+		return barePostgres(pool, places), pool.Close, nil
 	case "sqlite":
 		d, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(db.url, "sqlite:")+"?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 		if err != nil {
 			return nil, nil, err
 		}
 		d.SetMaxOpenConns(1)
-		return bareSQL(d, "BEGIN IMMEDIATE", "DELETE FROM slotq_jobs WHERE id IN (%s) AND token = ?"), func() { d.Close() }, nil
+		return bareSQL(d, places, "BEGIN IMMEDIATE", "DELETE FROM slotq_jobs WHERE id IN (%s) AND token = ?"), func() { d.Close() }, nil
 	}
 	u, err := url.Parse(db.url)
 	if err != nil {
@@ -88,13 +87,13 @@ func bareOn(ctx context.Context, db database) (bare, func(), error) {
 		return nil, nil, err
 	}
 	d.SetMaxOpenConns(1)
-	return bareSQL(d, "BEGIN", "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id) WHERE id IN (%s) AND token = ?"), func() { d.Close() }, nil
+	return bareSQL(d, places, "BEGIN", "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id) WHERE id IN (%s) AND token = ?"), func() { d.Close() }, nil
 }
 
 const columns = "id, queue_id, slot, priority, run_at, token, cancel_at, kind, payload, attempt, max_attempts, run, crashes, max_crashes, snoozes, " +
 	"timeout_us, queue_timeout_us, backoff, expires_at, unique_key, concurrency_key, concurrency_limit, tags, metadata, errors, created_at, started_at, digest"
 
-func bareSQL(d *sql.DB, begin, remove string) bare {
+func bareSQL(d *sql.DB, places int, begin, remove string) bare {
 	return func(ctx context.Context, queue int32, slot int, worker job.WorkerID) (int, error) {
 		conn, err := d.Conn(ctx)
 		if err != nil {
@@ -112,8 +111,8 @@ func bareSQL(d *sql.DB, begin, remove string) bare {
 		if err != nil {
 			return 0, err
 		}
-		rows, err := conn.QueryContext(ctx, "SELECT id, payload FROM slotq_jobs WHERE queue_id = ? AND slot = ? AND blocked = 0 AND priority = 2 AND run_at <= ? AND token = ? ORDER BY run_at, id LIMIT 500",
-			queue, slot, job.TimeOf(time.Now()), job.Token{})
+		rows, err := conn.QueryContext(ctx, "SELECT id, payload FROM slotq_jobs WHERE queue_id = ? AND slot = ? AND blocked = 0 AND priority = 2 AND run_at <= ? AND token = ? ORDER BY run_at, id LIMIT ?",
+			queue, slot, job.TimeOf(time.Now()), job.Token{}, places)
 		if err != nil {
 			return 0, err
 		}
@@ -148,7 +147,7 @@ func bareSQL(d *sql.DB, begin, remove string) bare {
 	}
 }
 
-func barePostgres(pool *pgxpool.Pool) bare {
+func barePostgres(pool *pgxpool.Pool, places int) bare {
 	return func(ctx context.Context, queue int32, slot int, worker job.WorkerID) (int, error) {
 		token := [16]byte(job.NewToken(worker))
 		var ids [][16]byte
@@ -157,8 +156,8 @@ func barePostgres(pool *pgxpool.Pool) bare {
 			if _, err := tx.Exec(ctx, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = $1 AND slot = $2 AND paused = 0", queue, slot); err != nil {
 				return err
 			}
-			rows, err := tx.Query(ctx, "SELECT id, payload FROM slotq_jobs WHERE queue_id = $1 AND slot = $2 AND blocked = 0 AND priority = 2 AND run_at <= $3 AND token = $4 ORDER BY run_at, id LIMIT 500",
-				queue, slot, time.Now().UnixMicro(), [16]byte{})
+			rows, err := tx.Query(ctx, "SELECT id, payload FROM slotq_jobs WHERE queue_id = $1 AND slot = $2 AND blocked = 0 AND priority = 2 AND run_at <= $3 AND token = $4 ORDER BY run_at, id LIMIT $5",
+				queue, slot, time.Now().UnixMicro(), [16]byte{}, places)
 			if err != nil {
 				return err
 			}
