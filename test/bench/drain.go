@@ -54,11 +54,7 @@ func (b *bench) worker(processes, concurrency int) contestant {
 	if concurrency > 0 {
 		settings = fmt.Sprintf("--concurrency=%d", concurrency)
 	}
-	name := "slotq, one worker"
-	if processes > 1 {
-		name = fmt.Sprintf("slotq, %d workers", processes)
-	}
-	return contestant{name, settings, func(ctx context.Context, db database) (outcome, error) {
+	return contestant{"slotq, " + plural(processes, "worker"), settings, func(ctx context.Context, db database) (outcome, error) {
 		st, err := db.open(ctx)
 		if err != nil {
 			return outcome{}, err
@@ -77,10 +73,11 @@ func (b *bench) worker(processes, concurrency int) contestant {
 
 // drained is what a drain took.
 type drained struct {
-	jobs  int
-	took  time.Duration // until the last outcome was committed
-	first time.Duration // of it from the first job's start to the last one's, with one worker
-	cpu   float64       // of the workers, in seconds
+	jobs   int
+	took   time.Duration // until the last outcome was committed
+	first  time.Duration // of it from the first job's start to the last one's, with one worker
+	cpu    float64       // of the workers, in seconds
+	memory float64       // of the first worker at most, in MiB
 }
 
 func (d drained) rate() float64 {
@@ -105,10 +102,11 @@ func (b *bench) drain(ctx context.Context, db database, queues string, n, proces
 	if err = c.begin(); err == nil {
 		err = c.await(ctx, drainLimit, n)
 	}
+	memory, _ := memoryMiB(c.members[0].cmd.Process.Pid, "VmHWM:") // it has failed if it cannot be read, and err says so
 	if left := c.leave(); err == nil {
 		err = left
 	}
-	d = drained{jobs: c.ran(), took: time.Since(start), cpu: c.cpu()}
+	d = drained{memory: memory, jobs: c.ran(), took: time.Since(start), cpu: c.cpu()}
 	if processes == 1 {
 		d.first = time.Duration(c.members[0].last().Seconds * float64(time.Second))
 	}

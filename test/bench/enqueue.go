@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // enqueues measures how fast jobs are stored and answered: over HTTP with more and more clients, in batches, beside a handler
@@ -22,7 +23,7 @@ func enqueues(ctx context.Context, b *bench, db database) error {
 			if clients == 1 {
 				jobs /= 10 // it waits for one commit after the other
 			}
-			single = append(single, b.post(fmt.Sprintf("slotq, POST, %d clients", clients), "api", jobs, fmt.Sprintf("--clients=%d", clients)))
+			single = append(single, b.post(fmt.Sprintf("slotq, POST, %s", plural(clients, "client")), "api", jobs, fmt.Sprintf("--clients=%d", clients)))
 		}
 		batch = append(batch, b.post("slotq, POST of 1,000, 1 client", "api", b.posts*5, "--batch=1000", "--clients=1"),
 			b.post("slotq, POST of 1,000, 4 clients", "api", b.posts*5, "--batch=1000", "--clients=4"))
@@ -34,13 +35,13 @@ func enqueues(ctx context.Context, b *bench, db database) error {
 		} else {
 			seen[key] = true
 		}
-		name := insertName(p)
-		single = append(single, contestant{name + " from 64 at once", "", func(ctx context.Context, db database) (outcome, error) {
+		calls := insertCalls[p.system]
+		single = append(single, contestant{insertName(p) + calls.one + " from 64 at once", "", func(ctx context.Context, db database) (outcome, error) {
 			r, err := b.runPeer(ctx, db, p, "insert", b.posts/2)
 			return one(r.rate()), err
 		}})
 		if p.batches {
-			batch = append(batch, contestant{name + ", batches of 1,000", "", func(ctx context.Context, db database) (outcome, error) {
+			batch = append(batch, contestant{insertName(p) + calls.many + ", batches of 1,000", "", func(ctx context.Context, db database) (outcome, error) {
 				r, err := b.runPeer(ctx, db, p, "batch", b.posts*5)
 				return one(r.rate()), err
 			}})
@@ -129,9 +130,23 @@ func (b *bench) load(ctx context.Context, base string, jobs int, args ...string)
 	return l, json.Unmarshal(out, &l)
 }
 
-// insertName is how the peer's own call is named.
+// insertCalls are the peers' own.
+var insertCalls = map[string]struct{ one, many string }{
+	"river": {"Insert", "InsertManyFast"}, "graphile": {"addJob", "addJobs"}, "goqite": {"jobs.Create", "jobs.CreateTx"}, "asynq": {"Enqueue", ""},
+}
+
+// insertName is the peer's name without its settings, which make no difference to what is stored, but for what Redis waits for.
 func insertName(p peer) string {
-	return map[string]string{
-		"river": "River, Insert", "graphile": "Graphile Worker, addJob", "goqite": "goqite, jobs.Create", "asynq": p.name + ", Enqueue",
-	}[p.system]
+	if p.fsync != "" {
+		return p.name + ": "
+	}
+	name, _, _ := strings.Cut(p.name, ",")
+	return name + ": "
+}
+
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return thousands(int64(n)) + " " + thing
 }

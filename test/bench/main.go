@@ -41,7 +41,8 @@ type part struct {
 }
 
 var parts = []part{
-	{"drain", drains}, {"enqueue", enqueues}, {"latency", latencies}, {"fronts", fronts}, {"idle", idle},
+	{"drain", drains}, {"enqueue", enqueues}, {"latency", latencies}, {"both", both}, {"growth", growth}, {"fronts", fronts},
+	{"real", reals}, {"cost", costs}, {"idle", idle},
 }
 
 func main() {

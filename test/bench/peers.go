@@ -26,7 +26,7 @@ type peer struct {
 // peersOn are the queues that run on a database: where a setting matters, once as documented and once at its best.
 var peersOn = map[string][]peer{
 	"postgres": {
-		{name: "River, default", settings: "100 workers, 100 ms cooldown", system: "river", slower: 4, latency: true},
+		{name: "River, default", settings: "100 workers, 100 ms cooldown", system: "river", slower: 4, batches: true, latency: true},
 		{name: "River, tuned", settings: "2,000 workers, 2 ms cooldown", system: "river", args: []string{"--workers=2000", "--cooldown=2ms"}, slower: 1, batches: true, latency: true},
 		{name: "Graphile Worker", settings: "24 jobs at once, local queue of 500, completes in batches", system: "graphile", slower: 1, batches: true},
 	},

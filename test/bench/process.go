@@ -27,7 +27,7 @@ func start(ctx context.Context, binary, ready string, db database, args ...strin
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait() // it was told to end; how it says so does not matter
 	}
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if ok(ctx, ready) {
 			return cmd.Process.Pid, stop, nil
 		}
