@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // errMissing says that a contestant cannot be had on this machine. Its row says why; the others go on.
@@ -29,6 +28,15 @@ type measure struct{ name, unit string }
 // contest measures its contestants in turn, each on a database of its own and once in each pair, so that what changes on the
 // machine meanwhile changes for all. The first that can be had is what the others are compared with.
 func (b *bench) contest(ctx context.Context, part string, db database, measures []measure, contestants []contestant) error {
+	return b.measured(ctx, part, db, measures, contestants, true)
+}
+
+// list measures what is not to be compared.
+func (b *bench) list(ctx context.Context, part string, db database, measures []measure, contestants []contestant) error {
+	return b.measured(ctx, part, db, measures, contestants, false)
+}
+
+func (b *bench) measured(ctx context.Context, part string, db database, measures []measure, contestants []contestant, compare bool) error {
 	rows := make([][]*figure, len(contestants))
 	for i, c := range contestants {
 		for _, m := range measures {
@@ -46,11 +54,15 @@ func (b *bench) contest(ctx context.Context, part string, db database, measures 
 				continue
 			}
 			o, err := b.once(ctx, db, c)
-			if errors.Is(err, errMissing) {
-				missing[i], o.note, err = true, err.Error(), nil
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+				// Its row says so and the others go on: a rate that a database cannot keep up with is a finding too.
+				missing[i], o = true, outcome{note: "failed: " + err.Error()}
+				if errors.Is(err, errMissing) {
+					o.note = err.Error()
+				}
 			}
 			for j, f := range rows[i] {
 				f.note = o.note
@@ -62,7 +74,7 @@ func (b *bench) contest(ctx context.Context, part string, db database, measures 
 	}
 	var base []*figure
 	for i, r := range rows {
-		if base == nil && !missing[i] {
+		if compare && base == nil && !missing[i] {
 			base = r
 		}
 		for j, f := range r {

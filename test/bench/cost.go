@@ -34,7 +34,7 @@ func costs(ctx context.Context, b *bench, db database) error {
 			return outcome{values: []float64{s.server.queries / n, s.server.log / n, s.server.fsyncs / n, program[0], s.serverCPU / n * 100_000, program[1]}}, nil
 		}}
 	}
-	err := b.contest(ctx, "Cost of a job", db, measures, []contestant{
+	err := b.list(ctx, "Cost of a job", db, measures, []contestant{
 		cost("worker, draining", b.spendDraining), cost("api, POST by 64 clients", b.spendPosting),
 	})
 	if err != nil {
@@ -173,5 +173,5 @@ func (b *bench) weigh(ctx context.Context, db database) error {
 			return outcome{values: []float64{time.Since(begun).Seconds() * 1000, float64(info.Size()) / (1 << 20)}}, nil
 		}})
 	}
-	return b.contest(ctx, "Cost of the programs", db, []measure{{"start until ready", "ms"}, {"binary", "MiB"}}, all)
+	return b.list(ctx, "Cost of the programs", db, []measure{{"start until ready", "ms"}, {"binary", "MiB"}}, all)
 }

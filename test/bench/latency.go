@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -105,7 +106,10 @@ func (l *latency) run(ctx context.Context, db database, base string, rate float6
 	defer end()
 	parts.Go(func() { err = errors.Join(err, r.Run(work)) })
 	parts.Go(func() { _ = receiver.Run(work, r.Nudge) }) // it ends with its context
-	client, err := wire.NewClient(base, nil)
+	// As many connections as there are POSTs at once: the default client would open and close them all the time.
+	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
+	defer transport.CloseIdleConnections()
+	client, err := wire.NewClient(base, &http.Client{Transport: transport, Timeout: 30 * time.Second})
 	if err != nil {
 		return nil, err
 	}
