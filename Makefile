@@ -57,10 +57,10 @@ lint: ## formatting, vet, staticcheck, each module on its own, file sizes
 	@for m in $(LINTED); do (cd $$m && GOWORK=off go build -o /dev/null ./...) || { echo "$$m does not build without go.work (make tidy)"; exit 1; }; done
 	@go run $(STATICCHECK) $(LINTED:%=./%/...)
 
-bench: ## benchmarks, one table
-	@go run ./test/bench
+bench: ## benchmarks beside other queues, hours; writes BENCHMARKS.md
+	@go run ./test/bench --report BENCHMARKS.md
 
-bench-quick: ## the same in a minute, for comparing two trees
+bench-quick: ## some of the same in minutes, ratios only, for comparing two trees
 	@go run ./test/bench --quick
 
 faults: ## the long fault runs; writes FAULTS.md

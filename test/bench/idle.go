@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +20,15 @@ func idle(ctx context.Context, b *bench, db database) error {
 	defer drop()
 	handlers := filepath.Join(b.dir, "worker.yaml")
 	if err := os.WriteFile(handlers, []byte("handlers:\n  idle:\n    exec: [\"true\"]\n"), 0o600); err != nil {
+		return err
+	}
+	// Without a queue there would be nothing to poll.
+	st, err := db.open(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fill(ctx, st, "default", "idle", 0, nil)
+	if err = errors.Join(err, st.Close()); err != nil {
 		return err
 	}
 	server, err := count(ctx, db)

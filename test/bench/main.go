@@ -29,6 +29,7 @@ type settings struct {
 	growth            int
 	execs             int
 	alone             bool
+	ratios            bool // print nothing else: short runs measure nothing by themselves
 	databases, chosen string
 	to                string
 	profile           string
@@ -51,7 +52,7 @@ func main() {
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
-	quick := flag.Bool("quick", false, "small numbers: shows that it works, measures little")
+	quick := flag.Bool("quick", false, "a short run of some parts that prints ratios only, for comparing two trees; flags that are given go before its numbers")
 	flag.IntVar(&s.pairs, "pairs", 5, "how often each figure is measured; the table shows median, minimum and maximum")
 	flag.IntVar(&s.jobs, "jobs", 200_000, "jobs of a drain")
 	flag.IntVar(&s.posts, "posts", 20_000, "single POSTs of a run")
@@ -60,7 +61,7 @@ func main() {
 	flag.Float64Var(&s.both, "both-seconds", 60, "how long the rate must hold when jobs are enqueued and run at once")
 	flag.IntVar(&s.idle, "idle-seconds", 20, "how long the idle system is watched")
 	flag.IntVar(&s.growth, "growth", 1_000_000, "jobs of the largest backlog, scheduled for tomorrow, and in history; 10,000,000 takes hours")
-	flag.IntVar(&s.execs, "execs", 4000, "subprocesses and pushes of a run")
+	flag.IntVar(&s.execs, "execs", 4000, "subprocesses, and pushes over HTTP, of a run")
 	flag.BoolVar(&s.alone, "alone", false, "leave out the other queues")
 	flag.StringVar(&s.databases, "databases", "sqlite,mariadb,postgres,redis", "which databases")
 	flag.StringVar(&s.chosen, "parts", strings.Join(names, ","), "which parts")
@@ -69,6 +70,7 @@ func main() {
 	flag.Parse()
 	if *quick {
 		shorten()
+		s.ratios = true
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -83,7 +85,7 @@ func main() {
 func shorten() {
 	short := map[string]string{
 		"pairs": "1", "jobs": "10000", "posts": "2000", "front": "10000", "latency-seconds": "2", "both-seconds": "4",
-		"idle-seconds": "3", "growth": "50000", "execs": "200",
+		"idle-seconds": "3", "growth": "50000", "execs": "1000", "parts": "drain,enqueue,fronts,real",
 	}
 	flag.Visit(func(f *flag.Flag) { delete(short, f.Name) })
 	for name, value := range short {
@@ -111,7 +113,7 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{settings: s, dir: dir, report: &report{out: os.Stdout}}
+	b := &bench{settings: s, dir: dir, report: &report{out: os.Stdout, ratios: s.ratios}}
 	b.graphile = sync.OnceValues(b.installGraphile)
 	for name, path := range programs {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(dir, name), "github.com/slotq/slotq/"+path)

@@ -76,6 +76,7 @@ type report struct {
 	out      io.Writer
 	figures  []*figure
 	versions []string // of what took part
+	ratios   bool     // print ratios only
 }
 
 func (r *report) add(f *figure) *figure {
@@ -87,7 +88,12 @@ func (r *report) add(f *figure) *figure {
 	if f.settings != "" {
 		name += " [" + f.settings + "]"
 	}
-	fmt.Fprintf(r.out, "  %-8s  %-66s  %-44s  %s  %s\n", f.database, name, f.value(), f.ratio(), f.note)
+	switch {
+	case !r.ratios:
+		fmt.Fprintf(r.out, "  %-8s  %-66s  %-44s  %s  %s\n", f.database, name, f.value(), f.ratio(), f.note)
+	case f.ratio() != "" || len(f.values) == 0:
+		fmt.Fprintf(r.out, "  %-8s  %-66s  %s  %s\n", f.database, name, f.ratio(), f.note)
+	}
 	return f
 }
 
