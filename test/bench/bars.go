@@ -9,9 +9,10 @@ import (
 type bar struct {
 	what   string
 	figure []string // ids; the best of them counts
-	base   []string // ids; the best of them counts
+	base   []string // ids; the best of them counts; none = the figure itself is judged
 	least  float64
-	atMost bool // the ratio must be at most that
+	atMost bool    // the ratio must be at most that
+	or     float64 // or the figure itself must be, where a commit takes next to nothing
 }
 
 const (
@@ -19,6 +20,7 @@ const (
 	inPost    = "Enqueue one by one/"
 	inBatch   = "Enqueue in batches/"
 	inBacklog = "Growth: backlog/"
+	inIdle    = "Idle: nothing to do/"
 	inBeside  = "Growth: beside what fills the tables/"
 )
 
@@ -47,12 +49,19 @@ func (r *report) bars() []bar {
 		bars = append(bars,
 			bar{what: "batches of 1,000 on " + db + ", of River's InsertManyFast", figure: batches, base: []string{inBatch + "postgres/River: InsertManyFast, batches of 1,000"}, least: 1.5},
 			bar{what: "latency p50 at 300/s on " + db + ", in commits", figure: []string{r.latency(db) + "slotq, p50"}, base: []string{r.latency(db) + "one commit of the database, p50"}, least: 3, atMost: true},
+			bar{what: "latency p99 at 300/s on " + db + ", in commits (or 10 ms)", figure: []string{r.latency(db) + "slotq, p99"}, base: []string{r.latency(db) + "one commit of the database, p50"}, least: 12, atMost: true, or: 10},
+			bar{what: "latency p50 at 300/s on " + db + ", of River default", figure: []string{r.latency(db) + "slotq, p50"}, base: []string{r.latency("postgres") + "River, default, p50"}, least: 1, atMost: true},
+			bar{what: "latency p99 at 300/s on " + db + ", of River default", figure: []string{r.latency(db) + "slotq, p99"}, base: []string{r.latency("postgres") + "River, default, p99"}, least: 1, atMost: true},
 			bar{what: "latency p99 at 300/s on " + db + ", of River tuned", figure: []string{r.latency(db) + "slotq, p99"}, base: []string{r.latency("postgres") + "River, tuned, p99"}, least: 1, atMost: true},
 			bar{what: "claim rate at a backlog of 1,000,000 on " + db, figure: []string{inBacklog + db + "/1,000,000 waiting, claimed and finished"}, base: []string{inBacklog + db + "/10,000 waiting, claimed and finished"}, least: 0.9},
 			bar{what: "claim rate at a backlog of 10,000,000 on " + db, figure: []string{inBacklog + db + "/10,000,000 waiting, claimed and finished"}, base: []string{inBacklog + db + "/10,000 waiting, claimed and finished"}, least: 0.9},
 			bar{what: "claim rate beside 1,000,000 scheduled on " + db, figure: []string{inBeside + db + "/beside 1,000,000 scheduled for tomorrow"}, base: []string{inBeside + db + "/beside nothing"}, least: 0.95},
 			bar{what: "subprocesses on " + db + ", of xargs", figure: []string{"Real jobs: the subprocess true/" + db + "/slotq, 1 worker"}, base: []string{"Real jobs: the subprocess true/" + db + "/xargs -n 1 -P 24 true"}, least: 0.6},
 		)
+		for _, program := range []string{"api", "worker", "manager"} {
+			bars = append(bars, bar{what: "idle " + program + " on " + db + ", MiB", figure: []string{inIdle + db + "/" + program + ", memory"}, least: 30, atMost: true})
+		}
+		bars = append(bars, bar{what: "idle worker on " + db + ", queries a second", figure: []string{inIdle + db + "/worker, statements", inIdle + db + "/worker, transactions"}, least: 2, atMost: true})
 		for _, f := range r.figures {
 			if strings.HasPrefix(f.part, "Blocked fronts") && f.database == db && f.base != nil && f.base != f {
 				bars = append(bars, bar{what: "claim rate on " + db + ", " + f.name, figure: []string{f.id()}, base: []string{f.base.id()}, least: 0.8})
@@ -95,17 +104,20 @@ type judged struct {
 func (r *report) judge() (all []judged) {
 	for _, b := range r.bars() {
 		f, base := r.best(b.figure), r.best(b.base)
-		if f == nil || base == nil || base.median() == 0 {
+		if f == nil || len(b.base) > 0 && (base == nil || base.median() == 0) {
 			continue
 		}
-		values, against := f.values, base.values
-		if f.database != base.database {
-			values, against = []float64{f.median()}, []float64{base.median()} // not of the same pairs
+		j := judged{bar: b, ratio: f.median()}
+		switch {
+		case base == nil:
+		case f.database != base.database:
+			j.ratio /= base.median() // they are not of the same pairs
+		default:
+			j.ratio = median(ratios(f.values, base.values))
 		}
-		j := judged{bar: b, ratio: median(ratios(values, against))}
 		j.kept = j.ratio >= b.least
 		if b.atMost {
-			j.kept = j.ratio <= b.least
+			j.kept = j.ratio <= b.least || f.median() <= b.or
 		}
 		all = append(all, j)
 	}

@@ -78,6 +78,9 @@ func (b *bench) measured(ctx context.Context, part string, db database, measures
 			base = r
 		}
 		for j, f := range r {
+			if len(f.values) == 0 && !missing[i] {
+				continue // too few jobs for this measure
+			}
 			if base != nil {
 				f.base = base[j]
 			}
