@@ -54,7 +54,7 @@ func (b *bench) pruned(ctx context.Context, st store.Store, db database) (func()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := floor(ctx, db, q, b.growth, 500); err != nil {
+	if _, err := floor(ctx, db, q, b.growth, 500, false); err != nil {
 		return nil, err
 	}
 	address, err := freeAddress()
