@@ -97,16 +97,6 @@ func (r *report) add(f *figure) *figure {
 	return f
 }
 
-// find returns a figure by its id, or nil.
-func (r *report) find(id string) *figure {
-	for _, f := range r.figures {
-		if f.id() == id {
-			return f
-		}
-	}
-	return nil
-}
-
 // version notes what took part, once.
 func (r *report) version(v string) {
 	if v != "" && !slices.Contains(r.versions, v) {
