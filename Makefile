@@ -2,6 +2,8 @@
 
 MODULES     := api manager shared test worker
 PACKAGES    := $(MODULES:%=./%/...)
+# The queues that the benchmarks set beside slotq: checked as all code is, and in no test of slotq.
+LINTED      := $(MODULES) peers
 # Attacks and failovers take minutes and have the machine to themselves: make faults runs them.
 TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test/faults/cluster)
 # What runs once more without the race detector, under which it takes a tenth of its steps, rows or seeds: the model, the
@@ -48,17 +50,17 @@ fuzz: ## every decoder against made-up input, FUZZTIME each
 			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$d || exit; done; done
 
 lint: ## formatting, vet, staticcheck, each module on its own, file sizes
-	@bad=$$(gofmt -l $(MODULES)); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
-	@long=$$(find $(MODULES) -name '*.go' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 500 { print $$2 " (" $$1 ")" }'); \
+	@bad=$$(gofmt -l $(LINTED)); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
+	@long=$$(find $(LINTED) -name '*.go' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 500 { print $$2 " (" $$1 ")" }'); \
 		[ -z "$$long" ] || { echo "over 500 lines, split by concern:" $$long; exit 1; }
-	@go vet $(PACKAGES) && go vet -tags ledger ./shared/store/... ./test/faults/... && go vet -tags mutant ./shared/store/... ./worker/...
-	@for m in $(MODULES); do (cd $$m && GOWORK=off go build ./...) || { echo "$$m does not build without go.work (make tidy)"; exit 1; }; done
-	@go run $(STATICCHECK) $(PACKAGES)
+	@go vet $(LINTED:%=./%/...) && go vet -tags ledger ./shared/store/... ./test/faults/... && go vet -tags mutant ./shared/store/... ./worker/...
+	@for m in $(LINTED); do (cd $$m && GOWORK=off go build -o /dev/null ./...) || { echo "$$m does not build without go.work (make tidy)"; exit 1; }; done
+	@go run $(STATICCHECK) $(LINTED:%=./%/...)
 
-bench: ## benchmarks, one table
-	@go run ./test/bench
+bench: ## benchmarks beside other queues, hours; writes BENCHMARKS.md
+	@go run ./test/bench --report BENCHMARKS.md
 
-bench-quick: ## the same in a minute, for comparing two trees
+bench-quick: ## some of the same in minutes, ratios only, for comparing two trees
 	@go run ./test/bench --quick
 
 faults: ## all fault runs, about two hours; writes FAULTS.md
@@ -72,7 +74,7 @@ mutants: ## planted bugs, each caught by its test
 	@go run ./test/mutants
 
 tidy: ## go mod tidy in every module
-	@for m in $(MODULES); do (cd $$m && go mod tidy) || exit; done
+	@for m in $(LINTED); do (cd $$m && go mod tidy) || exit; done
 	@go work sync
 
 clean: ## remove what was built and the local database

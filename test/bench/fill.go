@@ -37,12 +37,3 @@ func fill(ctx context.Context, s store.Store, queue, kind string, n int, change 
 	}
 	return q, nil
 }
-
-// open opens and migrates a store.
-func open(ctx context.Context, url string) (store.Store, error) {
-	s, err := store.Open(ctx, url, store.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return s, s.Migrate(ctx)
-}

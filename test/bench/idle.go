@@ -2,168 +2,93 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // idle measures what api, worker and manager cost when there is nothing to do: CPU, memory, queries a second.
-func idle(ctx context.Context, s settings, db database, dir string) error {
-	handlers := filepath.Join(dir, "worker.yaml")
-	if err := os.WriteFile(handlers, []byte("handlers:\n  idle:\n    exec: [\"true\"]\n"), 0o600); err != nil {
-		return err
+func idle(ctx context.Context, b *bench, db database) error {
+	if db.name == "redis" {
+		return nil
 	}
-	queries, err := counter(ctx, db)
+	db, drop, err := db.fresh(ctx, b.dir)
 	if err != nil {
 		return err
 	}
-	// The parts start one after the other, so that each one's queries can be told from the others'.
-	before, cpu := 0.0, 0.0
-	for _, part := range []string{"api", "worker", "manager"} {
+	defer drop()
+	handlers := filepath.Join(b.dir, "worker.yaml")
+	if err := os.WriteFile(handlers, []byte("handlers:\n  idle:\n    exec: [\"true\"]\n"), 0o600); err != nil {
+		return err
+	}
+	// Without a queue there would be nothing to poll.
+	st, err := db.open(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fill(ctx, st, "default", "idle", 0, nil)
+	if err = errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	server, err := count(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer server.close()
+	add := func(name, unit, note string, v float64) {
+		b.report.add(&figure{part: "Idle: nothing to do", database: db.name, name: name, unit: unit, values: []float64{v}, note: note})
+	}
+	// The programs start one after the other, so that each one's queries can be told from the others'.
+	before, cpu, memory := 0.0, 0.0, 0.0
+	for _, program := range []string{"api", "worker", "manager"} {
 		address, err := freeAddress()
 		if err != nil {
 			return err
 		}
-		args := []string{"--listen", address}
-		if part == "worker" {
+		args := []string{"--listen", address, "--log-level", "warn"}
+		if program == "worker" {
 			args = append(args, "--handlers", handlers, "--insecure")
 		}
-		pid, stop, err := start(ctx, filepath.Join(dir, part), "http://"+address+"/readyz", db, args...)
+		pid, stop, err := start(ctx, filepath.Join(b.dir, program), "http://"+address+"/readyz", db, args...)
 		if err != nil {
 			return err
 		}
 		defer stop()
 		time.Sleep(3 * time.Second) // starting is not idling
+		start := time.Now()
 		cpuBefore, err := cpuSeconds(pid)
 		if err != nil {
 			return err
 		}
-		t0 := time.Now()
-		queriesBefore, err := queries()
+		queriesBefore, err := server.read(ctx)
 		if err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(s.idle) * time.Second)
-		queriesAfter, err := queries()
+		time.Sleep(time.Duration(b.idle) * time.Second)
+		queriesAfter, err := server.read(ctx)
 		if err != nil {
 			return err
 		}
-		took := time.Since(t0).Seconds()
-		rate := (queriesAfter - queriesBefore) / took
 		cpuAfter, err := cpuSeconds(pid)
 		if err != nil {
 			return err
 		}
-		rss, err := residentMiB(pid)
+		rss, err := memoryMiB(pid, "VmRSS:")
 		if err != nil {
 			return err
 		}
+		took := time.Since(start).Seconds()
+		rate := (queriesAfter.queries - queriesBefore.queries) / took
 		share := (cpuAfter - cpuBefore) / took * 100
-		cpu += share
-		row(db, "idle "+part, "%.2f %% of a core  %.0f MiB  %s", share, rss, perSecond(db, rate-before))
-		before = rate
+		add(program+", CPU", "% of a core", "", share)
+		add(program+", memory", "MiB", "resident", rss)
+		if server.queries != "" {
+			add(program+", "+server.queries, "a second", "", max(rate-before, 0))
+		}
+		before, cpu, memory = rate, cpu+share, memory+rss
 	}
-	row(db, "idle, all three", "%.2f %% of a core", cpu)
+	add("all three, CPU", "% of a core", "", cpu)
+	add("all three, memory", "MiB", "resident", memory)
 	return nil
-}
-
-func perSecond(db database, rate float64) string {
-	if db.pid == 0 {
-		return "" // SQLite counts no queries
-	}
-	return fmt.Sprintf("%.1f queries/s", max(rate, 0))
-}
-
-// counter returns a function that reads how many statements the server has run so far, its own not counted.
-func counter(ctx context.Context, db database) (func() (float64, error), error) {
-	switch db.name {
-	case "sqlite":
-		return func() (float64, error) { return 0, nil }, nil
-	case "postgres":
-		conn, err := pgx.Connect(ctx, db.url)
-		if err != nil {
-			return nil, err
-		}
-		// Transactions: PostgreSQL counts no statements without an extension. A poll and a beat are one each.
-		return func() (n float64, err error) {
-			err = conn.QueryRow(ctx, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()").Scan(&n)
-			return n - 1, err
-		}, nil
-	}
-	u, err := url.Parse(db.url)
-	if err != nil {
-		return nil, err
-	}
-	pw, _ := u.User.Password()
-	d, err := sql.Open("mysql", u.User.Username()+":"+pw+"@tcp("+u.Host+")"+u.Path)
-	if err != nil {
-		return nil, err
-	}
-	return func() (n float64, err error) {
-		var name string
-		err = d.QueryRow("SHOW GLOBAL STATUS LIKE 'Questions'").Scan(&name, &n)
-		return n, err
-	}, nil
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-func ok(ctx context.Context, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body) // so that the connection is used again
-	return res.StatusCode == http.StatusOK
-}
-
-// cpuSeconds is user and system time; the clock tick is 1/100 s on every Linux of today.
-func cpuSeconds(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / 100, errors.Join(err1, err2)
-}
-
-func residentMiB(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, errors.New("no VmRSS")
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -18,44 +16,72 @@ import (
 	"github.com/slotq/slotq/worker/runner"
 )
 
-// latencies measures the time from the api's answer to the handler's start, with a real api process and the real worker
-// in this one, for jobs that arrive at random (Poisson).
-func latencies(ctx context.Context, s settings, db database, dir string) error {
-	for _, rate := range []float64{2, 300} {
-		for _, nudged := range []bool{true, false} {
-			n := s.latency
-			if rate < 10 {
-				n = min(n, s.latency/5) // at 2 a second 500 jobs take more than four minutes
+// latencies measures the time from the answer to the handler's start, for jobs that arrive at random (Poisson): the real api and
+// the real worker with and without the nudge, the peers, and one commit of the same database beside them.
+func latencies(ctx context.Context, b *bench, db database) error {
+	for _, rate := range []float64{2, 300, 3000} {
+		n := max(int(rate*b.seconds), 20)
+		var all []contestant
+		if db.name != "redis" {
+			all = append(all, contestant{"one commit of the database", "one row updated", commits},
+				b.pickup("slotq", rate, n, true), b.pickup("slotq without the nudge", rate, n, false))
+		}
+		for _, p := range b.peers(db) {
+			if p.latency {
+				all = append(all, contestant{p.name, p.settings, func(ctx context.Context, db database) (outcome, error) {
+					r, err := b.runPeer(ctx, db, p, "latency", n, fmt.Sprintf("--rate=%g", rate))
+					return percentiles(milliseconds(r.Waits)), err
+				}})
 			}
-			waits, err := latency(ctx, db, dir, rate, n, nudged)
-			if err != nil {
-				return err
-			}
-			slices.Sort(waits)
-			with := "with the nudge"
-			if !nudged {
-				with = "without the nudge"
-			}
-			at := func(q float64) float64 { return float64(waits[int(q*float64(len(waits)-1))].Microseconds()) / 1000 }
-			row(db, fmt.Sprintf("pickup latency, %g jobs/s, %d jobs, %s", rate, n, with), "p50 %.1f ms  p99 %.1f ms", at(0.5), at(0.99))
+		}
+		part := fmt.Sprintf("Latency: answered to started, %s jobs/s (%s jobs)", number(rate), number(float64(n)))
+		if err := b.contest(ctx, part, db, []measure{{"p50", "ms"}, {"p99", "ms"}, {"p99.9", "ms"}}, all); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func latency(ctx context.Context, db database, dir string, rate float64, n int, nudged bool) (waits []time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	st, err := open(ctx, db.url)
+// percentiles leaves out the last where so few values would make it the maximum.
+func percentiles(sorted []float64) outcome {
+	o := outcome{values: []float64{percentile(sorted, 0.5), percentile(sorted, 0.99)}}
+	if len(sorted) >= 1000 {
+		o.values = append(o.values, percentile(sorted, 0.999))
+	}
+	return o
+}
+
+// pickup runs the real api, and the real worker in this process.
+func (b *bench) pickup(name string, rate float64, n int, nudged bool) contestant {
+	return contestant{name, "default settings", func(ctx context.Context, db database) (outcome, error) {
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Minute)
+		defer cancel()
+		base, _, stop, err := b.serve(ctx, db, "api")
+		if err != nil {
+			return outcome{}, err
+		}
+		defer stop()
+		l := &latency{n: n, started: map[job.ID]time.Time{}, answered: map[job.ID]time.Time{}, warm: make(chan struct{}, warmUps), all: make(chan struct{})}
+		waits, err := l.run(ctx, db, base, rate, nudged)
+		return percentiles(waits), err
+	}}
+}
+
+// latency is one run.
+type latency struct {
+	n         int
+	warm, all chan struct{}
+
+	mu                sync.Mutex
+	started, answered map[job.ID]time.Time
+}
+
+func (l *latency) run(ctx context.Context, db database, base string, rate float64, nudged bool) (waits []float64, err error) {
+	st, err := db.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer st.Close()
-	base, stop, err := startAPI(ctx, db, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
 	options := runner.Options{Store: st, Queues: []string{"latency"}}
 	receiver, err := nudge.Listen(ctx, "127.0.0.1:0")
 	if err != nil {
@@ -69,67 +95,78 @@ func latency(ctx context.Context, db database, dir string, rate float64, n int, 
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
-	started, answered := map[job.ID]time.Time{}, map[job.ID]time.Time{}
-	warm, all := make(chan struct{}, warmUps), make(chan struct{})
 	r.Handle("warm-up", func(context.Context, *runner.Job) (any, error) {
-		warm <- struct{}{}
+		l.warm <- struct{}{}
 		return nil, nil
 	})
-	r.Handle("latency", func(_ context.Context, j *runner.Job) (any, error) {
-		now := time.Now()
-		mu.Lock()
-		defer mu.Unlock()
-		if started[j.ID] = now; len(started) == n {
-			close(all)
-		}
-		return nil, nil
-	})
+	r.Handle("latency", l.handle)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	work, end := context.WithCancel(ctx)
 	defer end()
 	parts.Go(func() { err = errors.Join(err, r.Run(work)) })
 	parts.Go(func() { _ = receiver.Run(work, r.Nudge) }) // it ends with its context
-	client, err := wire.NewClient(base, nil)
+	// As many connections as there are POSTs at once: the default client would open and close them all the time.
+	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
+	defer transport.CloseIdleConnections()
+	client, err := wire.NewClient(base, &http.Client{Transport: transport, Timeout: 30 * time.Second})
 	if err != nil {
 		return nil, err
 	}
-	if err := warmUp(ctx, client, warm); err != nil {
+	if err := warmUp(ctx, client, l.warm); err != nil {
 		return nil, err
 	}
+	if err := l.post(ctx, client, rate); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, at := range l.started {
+		waits = append(waits, max(at.Sub(l.answered[id]), 0).Seconds()*1000) // a start before the answer has arrived is no wait
+	}
+	slices.Sort(waits)
+	return waits, nil
+}
+
+func (l *latency) handle(_ context.Context, j *runner.Job) (any, error) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.started[j.ID] = now; len(l.started) == l.n {
+		close(l.all)
+	}
+	return nil, nil
+}
+
+// post sends the jobs and returns when all have started.
+func (l *latency) post(ctx context.Context, client *wire.Client, rate float64) error {
 	var posts sync.WaitGroup
-	failed := make(chan error, n)
+	failed := make(chan error, l.n)
 	next := time.Now()
-	for range n {
+	for range l.n {
 		next = next.Add(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
 		time.Sleep(time.Until(next))
 		posts.Go(func() {
-			e, err := client.Enqueue(ctx, wire.NewJob{Queue: "latency", Kind: "latency"})
+			e, err := client.Enqueue(ctx, wire.NewJob{Queue: "latency", Kind: "latency", Payload: payload})
 			now := time.Now()
 			if err != nil {
 				failed <- err
 				return
 			}
-			mu.Lock()
-			answered[e.ID] = now
-			mu.Unlock()
+			l.mu.Lock()
+			l.answered[e.ID] = now
+			l.mu.Unlock()
 		})
 	}
 	posts.Wait()
 	select {
 	case err := <-failed:
-		return nil, err
-	case <-all:
-	case <-time.After(30 * time.Second):
-		return nil, fmt.Errorf("%d of %d jobs started", len(started), n)
+		return err
+	case <-l.all:
+		return nil
+	case <-time.After(time.Minute):
+		return fmt.Errorf("not all of %d jobs started within a minute", l.n)
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	for id, at := range started {
-		waits = append(waits, max(at.Sub(answered[id]), 0)) // a start before the answer has arrived is no wait
-	}
-	return waits, nil
 }
 
 // warmUps are jobs before those that count: the first of a queue waits until the worker has learnt of the queue (about
@@ -152,37 +189,4 @@ func warmUp(ctx context.Context, client *wire.Client, warm <-chan struct{}) erro
 	}
 	time.Sleep(3 * time.Second) // the api reads the list of workers every two seconds
 	return nil
-}
-
-// startAPI runs the real api on a free port.
-func startAPI(ctx context.Context, db database, dir string) (base string, stop func(), err error) {
-	address, err := freeAddress()
-	if err != nil {
-		return "", nil, err
-	}
-	_, stop, err = start(ctx, filepath.Join(dir, "api"), "http://"+address+"/readyz", db, "--listen", address)
-	return "http://" + address, stop, err
-}
-
-// start runs a binary until stop and waits for it to be ready.
-func start(ctx context.Context, binary, ready string, db database, args ...string) (pid int, stop func(), err error) {
-	cmd := exec.CommandContext(ctx, binary, append(args, "--log-level", "warn")...)
-	cmd.Env = append(os.Environ(), "SLOTQ_DATABASE_URL="+db.url)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return 0, nil, err
-	}
-	stop = func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait() // it was told to end; how it says so does not matter
-	}
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if ok(ctx, ready) {
-			return cmd.Process.Pid, stop, nil
-		}
-		if time.Now().After(deadline) {
-			stop()
-			return 0, nil, fmt.Errorf("%s was not ready within 15 s", filepath.Base(binary))
-		}
-	}
 }

@@ -1,5 +1,5 @@
 // Command bench measures slotq on this machine and prints one table: what the protocol's bare statements can do on each
-// database, and beside it, in the same run, what the real worker does; how soon a job starts; what an idle system costs.
+// database, and beside it, in the same run, what the real programs do and what other queues do through their own libraries.
 // Durability is full everywhere. Figures of different machines or different runs do not compare; the ratios do.
 package main
 
@@ -11,36 +11,66 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime/pprof"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
-
-	"github.com/slotq/slotq/shared/store/dbserver"
 )
 
+// settings are the command line.
 type settings struct {
-	jobs      int
-	pairs     int
-	latency   int
-	idle      int
-	databases string
-	parts     string
-	profile   string
+	pairs             int
+	jobs              int
+	posts             int
+	front             int
+	seconds           float64
+	both              float64
+	idle              int
+	growth            int
+	execs             int
+	alone             bool
+	ratios            bool // print nothing else: short runs measure nothing by themselves
+	databases, chosen string
+	to                string
+	profile           string
+}
+
+// part is a chapter of the table.
+type part struct {
+	name string
+	run  func(context.Context, *bench, database) error
+}
+
+var parts = []part{
+	{"drain", drains}, {"enqueue", enqueues}, {"latency", latencies}, {"both", both}, {"growth", growth}, {"fronts", fronts},
+	{"real", reals}, {"cost", costs}, {"idle", idle},
 }
 
 func main() {
 	var s settings
-	quick := flag.Bool("quick", false, "small numbers: shows that it works, measures little")
-	flag.IntVar(&s.jobs, "jobs", 100_000, "jobs of a drain and in a blocked front")
-	flag.IntVar(&s.pairs, "pairs", 3, "runs of each drain; the table shows median, minimum and maximum")
-	flag.IntVar(&s.latency, "latency-jobs", 500, "jobs of a latency run")
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	quick := flag.Bool("quick", false, "a short run of some parts that prints ratios only, for comparing two trees; flags that are given go before its numbers")
+	flag.IntVar(&s.pairs, "pairs", 5, "how often each figure is measured; the table shows median, minimum and maximum")
+	flag.IntVar(&s.jobs, "jobs", 200_000, "jobs of a drain")
+	flag.IntVar(&s.posts, "posts", 20_000, "single POSTs of a run")
+	flag.IntVar(&s.front, "front", 100_000, "jobs in a blocked front")
+	flag.Float64Var(&s.seconds, "latency-seconds", 20, "how long a latency run takes")
+	flag.Float64Var(&s.both, "both-seconds", 60, "how long the rate must hold when jobs are enqueued and run at once")
 	flag.IntVar(&s.idle, "idle-seconds", 20, "how long the idle system is watched")
-	flag.StringVar(&s.databases, "databases", "sqlite,mariadb,postgres", "which databases")
-	flag.StringVar(&s.parts, "parts", "drain,blocked,latency,idle", "which parts")
-	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of this process, in which the worker runs, to this file")
+	flag.IntVar(&s.growth, "growth", 1_000_000, "jobs of the largest backlog, scheduled for tomorrow, and in history; 10,000,000 takes hours")
+	flag.IntVar(&s.execs, "execs", 4000, "subprocesses, and pushes over HTTP, of a run")
+	flag.BoolVar(&s.alone, "alone", false, "leave out the other queues")
+	flag.StringVar(&s.databases, "databases", "sqlite,mariadb,postgres,redis", "which databases")
+	flag.StringVar(&s.chosen, "parts", strings.Join(names, ","), "which parts")
+	flag.StringVar(&s.to, "report", "", "write the table to this file, as Markdown, and charts as SVG beside it")
+	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of the last single worker to this file")
 	flag.Parse()
 	if *quick {
-		s.jobs, s.pairs, s.latency, s.idle = 10_000, 1, 60, 5
+		shorten()
+		s.ratios = true
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -51,76 +81,83 @@ func main() {
 	}
 }
 
-// database is one under measurement.
-type database struct {
-	name string
-	url  string
-	pid  int // of the server; 0 = embedded
+// shorten gives every flag that was not given the value of a quick run.
+func shorten() {
+	short := map[string]string{
+		"pairs": "1", "jobs": "10000", "posts": "2000", "front": "10000", "latency-seconds": "2", "both-seconds": "4",
+		"idle-seconds": "3", "growth": "50000", "execs": "1000", "parts": "drain,enqueue,fronts,real",
+	}
+	flag.Visit(func(f *flag.Flag) { delete(short, f.Name) })
+	for name, value := range short {
+		_ = flag.Set(name, value) // these names and values are right
+	}
+}
+
+// bench is one run of the benchmarks.
+type bench struct {
+	settings
+	dir      string // programs and data, removed at the end
+	report   *report
+	graphile func() (string, error) // where Graphile Worker is installed
+}
+
+// programs are built into bench.dir.
+var programs = map[string]string{
+	"api": "api", "worker": "worker", "manager": "manager", "peers": "peers",
+	"noop": "test/bench/cmd/noop", "load": "test/bench/cmd/load", "bare": "test/bench/cmd/bare",
 }
 
 func run(ctx context.Context, s settings) error {
-	if s.profile != "" {
-		f, err := os.Create(s.profile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
-	}
 	dir, err := os.MkdirTemp("", "slotq-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if strings.Contains(s.parts, "latency") || strings.Contains(s.parts, "idle") {
-		for _, m := range []string{"api", "worker", "manager"} {
-			build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, m), "github.com/slotq/slotq/"+m)
-			if out, err := build.CombinedOutput(); err != nil {
-				return fmt.Errorf("build %s: %w\n%s", m, err, out)
-			}
+	b := &bench{settings: s, dir: dir, report: &report{out: os.Stdout, ratios: s.ratios}}
+	b.graphile = sync.OnceValues(b.installGraphile)
+	for name, path := range programs {
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(dir, name), "github.com/slotq/slotq/"+path)
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	chosen := strings.Split(s.chosen, ",")
+	for _, name := range chosen {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return fmt.Errorf("no part %q", name)
 		}
 	}
 	for name := range strings.SplitSeq(s.databases, ",") {
-		if err := measure(ctx, s, name, dir); err != nil {
+		if err := b.measure(ctx, name, chosen); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
+	b.report.printBars()
+	if s.to == "" {
+		return nil
+	}
+	return b.write(ctx)
 }
 
-// measure runs every part on a server of its own.
-func measure(ctx context.Context, s settings, name, dir string) error {
-	db := database{name: name, url: "sqlite:" + filepath.Join(dir, "bench.db")}
-	if name != "sqlite" {
-		start := dbserver.StartMariaDB
-		if name == "postgres" {
-			start = dbserver.StartPostgres
-		}
-		server, err := start(ctx, dbserver.Options{})
-		if err != nil {
-			return err
-		}
-		defer server.Stop()
-		db.url, db.pid = server.URL(), server.Pid()
+// measure runs the chosen parts on one server.
+func (b *bench) measure(ctx context.Context, name string, chosen []string) error {
+	db, stop, err := startDatabase(ctx, name)
+	if err != nil {
+		return err
 	}
-	for _, part := range []struct {
-		name string
-		run  func(context.Context, settings, database, string) error
-	}{{"drain", drains}, {"blocked", blocked}, {"latency", latencies}, {"idle", idle}} {
-		if !strings.Contains(s.parts, part.name) {
+	defer stop()
+	v, err := db.version(ctx)
+	if err != nil {
+		return err
+	}
+	b.report.version(v)
+	for _, p := range parts {
+		if !slices.Contains(chosen, p.name) {
 			continue
 		}
-		if err := part.run(ctx, s, db, dir); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
+		if err := p.run(ctx, b, db); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil
-}
-
-// row prints one line of the table.
-func row(db database, what, format string, args ...any) {
-	fmt.Printf("%-9s %-58s %s\n", db.name, what, fmt.Sprintf(format, args...))
 }
