@@ -31,6 +31,7 @@ func (x *running) open() *sql.DB {
 		c := mysql.NewConfig()
 		c.User = u.User.Username()
 		c.Passwd, _ = u.User.Password()
+		c.Logger = &mysql.NopLogger{} // a killed server is no news
 		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
 		driver, source = "mysql", c.FormatDSN()
 	}
