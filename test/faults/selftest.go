@@ -44,6 +44,9 @@ func (r row) under(faults func(context.Context, *running)) row { r.faults = faul
 
 func (r row) slowly(think time.Duration) row { r.think = think; return r }
 
+// crew gives a row so many workers of subprocesses: each starts one suspect at a time.
+func (r row) crew(workers int) row { r.workers = workers; return r }
+
 // kind is for rows in which no worker does anything for which it may lose a job.
 func (r row) kind() row { r.noRefusal = true; return r }
 
@@ -56,7 +59,7 @@ var defects = []planted{
 	{"crash not counted", "crash_not_counted", sqlite, []check.Rule{check.Limits}, short("defect", 30*time.Second, load.Mix{Go: 1, Work: 100 * time.Millisecond, Kills: 2})},
 	{"idempotency without a unique key", "idempotency_last_wins", sqlite, []check.Rule{check.OneJobPerKey}, short("defect", 8*time.Second, plain)},
 	{"claim without the token test", "claim_takes_held", sqlite, []check.Rule{check.NoOverlap}, short("defect", 8*time.Second, plain)},
-	{"child not killed", "shim_outlives_lease", sqlite, []check.Rule{check.NoOverlap}, short("defect", 18*time.Second, load.Mix{Exec: 1, Work: 20 * time.Second, Queues: 1}).slowly(600 * time.Millisecond).under(freeze(worker))},
+	{"child not killed", "shim_outlives_lease", sqlite, []check.Rule{check.NoOverlap}, short("defect", 18*time.Second, load.Mix{Exec: 1, Work: 25 * time.Second, Queues: 1}).slowly(600 * time.Millisecond).crew(5).under(freeze(worker))},
 	{"neighbours of a poison job counted", "neighbours_counted", sqlite, []check.Rule{check.Limits}, short("defect", 30*time.Second, poisoned)},
 	{"payload compacted", "enqueue_compacts_payload", sqlite, []check.Rule{check.NoPhantom}, short("defect", 5*time.Second, plain)},
 	{"run_at ignored", "run_at_ignored", sqlite, []check.Rule{check.NoEarlyStart}, short("defect", 5*time.Second, timed)},
