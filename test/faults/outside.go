@@ -139,7 +139,12 @@ const wholes = 500
 // finals reads all jobs.
 func (x *running) finals(ctx context.Context) (all []history.Final, err error) {
 	for cursor := ""; ; {
-		p, err := x.page(ctx, "", cursor)
+		var p page
+		// The database may have come back from its last fault a moment ago, with nothing in its memory.
+		err := system.Await(ctx, 20*time.Second, func() (err error) {
+			p, err = x.page(ctx, "", cursor)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
