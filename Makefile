@@ -2,7 +2,8 @@
 
 MODULES     := api manager shared test worker
 PACKAGES    := $(MODULES:%=./%/...)
-# The queues that the benchmarks set beside slotq: checked as all code is, and in no test of slotq.
+# With the queues that the benchmarks set beside slotq: checked as all code is, and in no test of slotq. They are not in the
+# workspace, so that nobody who builds slotq has to fetch them.
 LINTED      := $(MODULES) peers
 # Attacks and failovers take minutes and have the machine to themselves: make faults runs them.
 TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test/faults/cluster)
@@ -53,9 +54,10 @@ lint: ## formatting, vet, staticcheck, each module on its own, file sizes
 	@bad=$$(gofmt -l $(LINTED)); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
 	@long=$$(find $(LINTED) -name '*.go' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 500 { print $$2 " (" $$1 ")" }'); \
 		[ -z "$$long" ] || { echo "over 500 lines, split by concern:" $$long; exit 1; }
-	@go vet $(LINTED:%=./%/...) && go vet -tags ledger ./shared/store/... ./test/faults/... && go vet -tags mutant ./shared/store/... ./worker/...
+	@go vet $(PACKAGES) && go vet -tags ledger ./shared/store/... ./test/faults/... && go vet -tags mutant ./shared/store/... ./worker/...
 	@for m in $(LINTED); do (cd $$m && GOWORK=off go build -o /dev/null ./...) || { echo "$$m does not build without go.work (make tidy)"; exit 1; }; done
-	@go run $(STATICCHECK) $(LINTED:%=./%/...)
+	@go run $(STATICCHECK) $(PACKAGES)
+	@cd peers && export GOWORK=off && go vet ./... && go run $(STATICCHECK) ./...
 
 bench: ## benchmarks beside other queues, hours; writes BENCHMARKS.md
 	@go run ./test/bench --report BENCHMARKS.md

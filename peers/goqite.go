@@ -17,7 +17,9 @@ import (
 // goqiteSchema is the file that goqite's documentation says to run. Its module brings it and does not embed it, so it is read
 // where the go command keeps the module.
 func goqiteSchema(ctx context.Context) (string, error) {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "maragu.dev/goqite").Output()
+	cmd := exec.CommandContext(ctx, "go", "list", "-C", "peers", "-m", "-f", "{{.Dir}}", "maragu.dev/goqite")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	dir, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("find goqite's module: %w", err)
 	}

@@ -116,7 +116,10 @@ func run(ctx context.Context, s settings) error {
 	b := &bench{settings: s, dir: dir, report: &report{out: os.Stdout, ratios: s.ratios}}
 	b.graphile = sync.OnceValues(b.installGraphile)
 	for name, path := range programs {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(dir, name), "github.com/slotq/slotq/"+path)
+		build := exec.CommandContext(ctx, "go", "build", "-C", path, "-trimpath", "-o", filepath.Join(dir, name), ".")
+		if name == "peers" {
+			build.Env = append(os.Environ(), "GOWORK=off") // a module apart
+		}
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, out)
 		}
