@@ -45,7 +45,7 @@ var rows = []row{
 	{
 		name: "kill-database", ci: []string{postgres}, databases: servers, lasts: 36 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, faults: killDatabase(2 * time.Second),
-		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 8, "ambiguous": 10}, needs: common,
+		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 5, "ambiguous": 2}, needs: common,
 	},
 	{
 		name: "kill-any", databases: everywhere, lasts: 50 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
