@@ -93,7 +93,8 @@ func TestAHostileJobEndsWithinItsLimitAndHarmsNobody(t *testing.T) {
 	}
 	targets.close()
 	err := system.Await(t.Context(), 40*time.Second, func() error { // idle connections go after 30 s
-		if f, r := descriptors(t, worker), goroutines(t, s, worker); f > files+3 || r > routines+3 {
+		// A connection to the SQLite file has three descriptors, and the pool may come to hold some more of them.
+		if f, r := descriptors(t, worker), goroutines(t, s, worker); f > files+12 || r > routines+6 {
 			return fmt.Errorf("%d files, %d before; %d goroutines, %d before", f, files, r, routines)
 		}
 		return nil
