@@ -63,7 +63,7 @@ func main() {
 // everything runs all there is and writes the report anew after each part: what was not reached is missing in it, and
 // said to be.
 func everything(ctx context.Context, s settings, path string) (ok bool, err error) {
-	w := &whole{began: time.Now()}
+	w := &whole{began: time.Now(), commit: commit(ctx)}
 	seeds := start(ctx, simulated) // it counts no real time and has the lowest priority: rows run beside it
 	defer func() { seeds.wait() }()
 	var fine bool

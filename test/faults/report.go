@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,6 +59,7 @@ func totals(results []result) (acked, kills, refused, ambiguous int, longest tim
 // whole is all that a report tells of.
 type whole struct {
 	began   time.Time
+	commit  string // that was checked out then
 	results []result
 	defects []discovery
 	suites  []*suite
@@ -101,9 +103,8 @@ func (w *whole) short() (texts []string) {
 func (w *whole) write(path string) error {
 	var b strings.Builder
 	acked, kills, refused, ambiguous, longest := totals(w.results)
-	commit, _ := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	fmt.Fprintf(&b, "# Faults\n\nWritten by `make faults`; not to be edited. %s, commit %s, %s/%s, %d cores, %s, %s.\n\n",
-		w.began.UTC().Format("2006-01-02 15:04 UTC"), strings.TrimSpace(string(commit)), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel(),
+		w.began.UTC().Format("2006-01-02 15:04 UTC"), w.commit, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), kernel(),
 		time.Since(w.began).Round(time.Minute))
 	fmt.Fprintf(&b, "%d acknowledged jobs, %d kills, %d refused outcomes of runs that had lost their job, %d requests of unknown outcome, longest restart after a kill %s. "+
 		"What was seen 0 times has, with 95 %% confidence, a probability of at most %.1e a job and %.1e a kill (3/n).\n",
@@ -197,6 +198,12 @@ func happened(v *check.Verdict) string {
 	}
 	slices.Sort(texts)
 	return strings.Join(texts, ", ")
+}
+
+// commit names what is checked out; a tree that git does not know has no name.
+func commit(ctx context.Context) string {
+	name, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude=*").Output()
+	return strings.TrimSpace(string(name))
 }
 
 func kernel() string {

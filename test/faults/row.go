@@ -161,7 +161,6 @@ func (x *running) all(ctx context.Context, bin binaries, environ []string) (*che
 	if err != nil {
 		return nil, err
 	}
-	x.noneIdle(record.Notes, x.stopped)
 	x.fleet.stop()
 	if err := x.fleet.panics(); err != nil {
 		return nil, err
@@ -226,6 +225,7 @@ func (x *running) record(finals []history.Final, drained bool) (*check.Record, e
 	if r.Notes, err = history.Read[history.Note](witness.NotesIn(filepath.Join(x.dir, "witness"))); err != nil {
 		return nil, err
 	}
+	x.noneIdle(r.Notes, x.stopped)
 	if r.Commits, err = commits(x.fleet.logs(worker, goworker)); err != nil {
 		return nil, err
 	}

@@ -4,14 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-	_ "github.com/jackc/pgx/v5/stdlib" // ways to the databases past slotq
-	_ "modernc.org/sqlite"
+	_ "modernc.org/sqlite" // a way to the file past slotq
 
+	"github.com/slotq/slotq/shared/store/dbserver"
 	"github.com/slotq/slotq/test/e2e/system"
 )
 
@@ -19,23 +17,13 @@ import (
 
 // open opens a way to the row's database past slotq.
 func (x *running) open() *sql.DB {
-	driver, source := "pgx", x.db.url
-	switch x.db.name {
-	case sqlite:
-		driver, source = "sqlite", "file:"+strings.TrimPrefix(x.db.url, "sqlite:")+"?_pragma=busy_timeout(5000)"
-	case mariadb:
-		u, err := url.Parse(x.db.url)
-		if err != nil {
-			x.Fatal(err)
-		}
-		c := mysql.NewConfig()
-		c.User = u.User.Username()
-		c.Passwd, _ = u.User.Password()
-		c.Logger = &mysql.NopLogger{} // a killed server is no news
-		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-		driver, source = "mysql", c.FormatDSN()
+	var db *sql.DB
+	var err error
+	if path, embedded := strings.CutPrefix(x.db.url, "sqlite:"); embedded {
+		db, err = sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	} else {
+		db, err = dbserver.Open(x.db.url)
 	}
-	db, err := sql.Open(driver, source)
 	if err != nil {
 		x.Fatal(err)
 	}
