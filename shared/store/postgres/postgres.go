@@ -119,7 +119,7 @@ func (e *Engine) look(err error) error {
 func (e *Engine) Dialect() sqlstore.Dialect {
 	// A COMMIT that was waiting for a synchronous standby when its client gave up is done on the primary alone, and can be
 	// read. A commit waits for the standby only if it has written to the log, and then for all that stands before it.
-	return sqlstore.Dialect{RowCompare: true, Move: true, Confirm: "SELECT pg_logical_emit_message(true, 'slotq', '')"}
+	return sqlstore.Dialect{RowCompare: true, Confirm: "SELECT pg_logical_emit_message(true, 'slotq', '')"}
 }
 
 // Close implements sqlstore.Engine.
@@ -206,8 +206,6 @@ func (t *tx) Insert(ctx context.Context, table string, columns []string, rows []
 }
 
 func (t *tx) Commit(ctx context.Context) error { return t.tx.Commit(ctx) }
-
-func (t *tx) Dialect() sqlstore.Dialect { return t.engine.Dialect() }
 
 func (t *tx) Rollback() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

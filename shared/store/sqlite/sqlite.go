@@ -61,7 +61,6 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 	dsn := (&url.URL{Scheme: "file", Path: abs}).String() + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
 	e := &Engine{turn: make(chan *connection, 1), words: &sqlstore.Words{
 		DeleteJ: "DELETE FROM slotq_jobs AS j", DeleteC: "DELETE FROM slotq_claims AS c", Join: "CROSS JOIN", Now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)", Greatest: "MAX(", Values: "VALUES ", Pad: true,
-		Dialect: sqlstore.Dialect{RowCompare: true, DerivedUnion: true},
 	}}
 	if e.writer, err = sql.Open("sqlite", dsn); err != nil {
 		return nil, err
@@ -137,7 +136,9 @@ func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 // Dialect implements sqlstore.Engine.
-func (e *Engine) Dialect() sqlstore.Dialect { return e.words.Dialect }
+func (e *Engine) Dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{RowCompare: true, DerivedUnion: true}
+}
 
 // Class implements sqlstore.Engine.
 func (e *Engine) Class(err error) sqlstore.Class {

@@ -23,7 +23,6 @@ type Words struct {
 	Greatest string // "GREATEST(" or another name
 	Values   string // what stands before the rows of a list of pairs: "" or "VALUES "
 	Pad      bool
-	Dialect  Dialect
 
 	texts sync.Map // portable → with the words replaced and the casts taken out
 }
@@ -224,9 +223,6 @@ func (c *Conn) ExecMany(ctx context.Context, query string, args [][]any) ([]int6
 	}
 	return counts, nil
 }
-
-// Dialect implements Tx.
-func (c *Conn) Dialect() Dialect { return c.words.Dialect }
 
 // Insert implements Tx.
 func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {

@@ -51,7 +51,6 @@ type Tx interface {
 	// quiet leaves rows alone that collide with a unique key.
 	Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error
 	Commit(ctx context.Context) error
-	Dialect() Dialect
 	// Rollback ends the transaction unless it was committed; the connection is clean or closed afterwards.
 	Rollback()
 }
@@ -67,7 +66,6 @@ type Rows interface {
 // Dialect is where the engines' SQL differs in shape.
 type Dialect struct {
 	RowCompare   bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
-	Move         bool // DELETE … RETURNING may feed an INSERT
 	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
 	// Confirm is a statement after which COMMIT waits until all that the transaction has read is as safe as what it has
 	// written; "" = nothing can be read that is not.
