@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
 )
@@ -32,6 +33,7 @@ type database struct {
 
 // lab holds one durable server of each kind for all rows that need nothing special.
 type lab struct {
+	slack   time.Duration // on top of every promise in seconds
 	mu      sync.Mutex
 	servers map[string]*dbserver.Server
 }

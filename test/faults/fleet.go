@@ -35,6 +35,7 @@ type fleet struct {
 	environ []string
 	events  *history.File
 	counts  *counts
+	slack   time.Duration // see lab
 
 	parts    []*part
 	stopping chan struct{}
@@ -87,7 +88,7 @@ func (f *fleet) keep(p *part, started chan struct{}) {
 			return
 		}
 		// Nothing stops a service but a signal. One that finds no database when it starts gives up after a while.
-		if code := process.Exit(f.s, time.Second); code >= 0 && time.Since(began) > startLimit {
+		if code := process.Exit(f.s, time.Second); code >= 0 && time.Since(began) > startLimit+f.slack {
 			f.s.Errorf("%s ended by itself with code %d after %s", process.Name, code, time.Since(began).Round(time.Second))
 		}
 		again := time.NewTimer(restartAfter)
@@ -166,7 +167,7 @@ func (f *fleet) expectNoOrphans(p *part) {
 	children := system.Descendants(process.Pid)
 	f.wg.Go(func() {
 		<-process.Done()
-		<-time.After(orphansEnd)
+		<-time.After(orphansEnd + f.slack)
 		for _, child := range children {
 			if system.Alive(child) {
 				f.s.Errorf("a process of a killed worker lives %s after it", orphansEnd)

@@ -52,7 +52,7 @@ const readyAgain = 5 * time.Second
 // healthyAgain holds the services to readyAgain, all of them from now on.
 func (x *running) healthyAgain() {
 	healed := history.Monotonic()
-	end := time.Now().Add(readyAgain)
+	end := time.Now().Add(readyAgain + x.slack)
 	for _, p := range x.fleet.parts {
 		if err := awaitReady(p.address, time.Until(end)); err != nil {
 			x.Errorf("%s is not ready %s after its database: %w", p.program, readyAgain, err)
@@ -78,7 +78,7 @@ const busyAgain = 8 * time.Second
 // covered by the others. ended is when the clients stopped.
 func (x *running) noneIdle(notes []history.Note, ended int64) {
 	for _, h := range x.heals {
-		until := h.at + int64(busyAgain)
+		until := h.at + int64(busyAgain+x.slack)
 		if until > ended || !h.worker.Running() {
 			continue // not long enough to tell
 		}

@@ -24,6 +24,8 @@ const (
 	sweep     = 500 * time.Millisecond
 	// noise is what a promise in seconds is given on a machine that runs everything at once.
 	noise = time.Second
+	// drainLimit only tells slow from stuck: all jobs of dead workers run one at a time in each of those that are left.
+	drainLimit = 3 * time.Minute
 )
 
 // row is one line of the table: a load, faults under it, and the least that has to happen for it to prove anything.
@@ -45,7 +47,7 @@ type row struct {
 	behind    bool                                          // the services reach the server through a proxy
 	floors    map[string]int
 	needs     []check.Rule
-	drains    time.Duration // how long the rest may take after the faults; 0 = 60 s
+	drains    time.Duration // how long the rest may take after the faults; 0 = drainLimit
 	recovery  time.Duration // see check.Record
 	clock     time.Duration
 	noRefusal bool
@@ -59,6 +61,7 @@ type running struct {
 	*row
 	*stage
 	db    database
+	slack time.Duration  // see lab
 	proxy *dbproxy.Proxy // nil = the row is not behind one
 
 	servicesURL string // of the database, as the services reach it
@@ -101,7 +104,7 @@ func (l *lab) run(ctx context.Context, r *row, name string, bin binaries, enviro
 		if err != nil {
 			s.Fatal(err)
 		}
-		x := &running{row: r, stage: s, db: db, dir: s.TempDir(), count: &counts{n: map[string]int{}}}
+		x := &running{row: r, stage: s, db: db, slack: l.slack, dir: s.TempDir(), count: &counts{n: map[string]int{}}}
 		x.servicesURL = db.url
 		if r.prepare != nil {
 			if err := r.prepare(x); err != nil {
@@ -147,7 +150,7 @@ func (x *running) all(ctx context.Context, bin binaries, environ []string) (*che
 	x.stopped = history.Monotonic()
 	limit := x.drains
 	if limit == 0 {
-		limit = time.Minute
+		limit = drainLimit
 	}
 	drained := x.drain(ctx, limit)
 	finals, err := x.finals(ctx)
@@ -188,7 +191,7 @@ func (x *running) start(bin binaries, events *history.File, environ []string) er
 	}
 	x.fleet = &fleet{
 		s: x.stage, dir: x.dir, bin: bin, environ: append(append(base, x.environ...), environ...), events: events, counts: x.count,
-		stopping: make(chan struct{}),
+		slack: x.slack, stopping: make(chan struct{}),
 	}
 	x.url = "http://" + x.fleet.add(api).address
 	if err := x.fleet.ready(); err != nil { // one makes the tables
@@ -217,6 +220,9 @@ func (x *running) record(finals []history.Final, drained bool) (*check.Record, e
 	}
 	if r.ClockError == 0 {
 		r.ClockError = 2 * time.Millisecond
+	}
+	if r.RecoveryLimit > 0 { // 0 = not judged
+		r.RecoveryLimit += x.slack
 	}
 	var err error
 	if r.Events, err = history.Read[history.Event](filepath.Join(x.dir, "events.jsonl")); err != nil {

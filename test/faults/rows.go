@@ -53,9 +53,9 @@ var rows = []row{
 		floors: map[string]int{"acknowledged": 500, history.KillWorker: 10, history.KillAPI: 1, history.KillManager: 1, "ambiguous": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
 	{
-		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 43 * time.Second, load: sleepers, clients: 5, think: 200 * time.Millisecond,
-		workers: 2, goworkers: 2, faults: freeze(goworker, worker, goworker),
-		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 10}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
+		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 43 * time.Second, load: sleepers, clients: 5, think: 700 * time.Millisecond,
+		workers: 2, goworkers: 2, jobs: 12, faults: freeze(goworker, worker, goworker), // its jobs run again one at a time, as suspects
+		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 5}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
 	},
 	{
 		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,

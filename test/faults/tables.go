@@ -71,7 +71,7 @@ const workersGone = 30 * time.Second
 // nothingLeft says that jobs that have ended left nothing behind: what stays for every job makes a queue slower each day.
 func (x *running) nothingLeft(ctx context.Context, finals int) {
 	db := x.open()
-	err := system.Await(ctx, leftLimit, func() error {
+	err := system.Await(ctx, leftLimit+x.slack, func() error {
 		rows, which, err := left(ctx, db)
 		if err == nil && rows > 0 {
 			err = fmt.Errorf("all jobs have ended, and there is still:%s", which)
