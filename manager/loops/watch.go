@@ -49,7 +49,7 @@ type beats struct {
 
 type seen struct {
 	beat  int64
-	since time.Time // the answer that first had this beat, or the first one after a gap
+	since time.Time // the answer that first had this beat, or the first one after a long gap; later by each short one
 	lease time.Duration
 }
 
@@ -66,9 +66,11 @@ func (b *beats) lease(w job.Worker) time.Duration {
 }
 
 // read takes in one reading and returns the workers whose beat is known to have stood still for their lease: from the
-// arrival of the first reading that showed it to the sending of this one. A worker begins again after a gap of more
-// than a third of its lease between two answers: this process was frozen or the database away, and then no beat
-// could be seen to move.
+// arrival of the first reading that showed it to the sending of this one. A gap of more than a third of its lease
+// between two answers does not count: this process was frozen or the database away, and then no beat could be seen to
+// move. After a gap of a lease it begins again: the worker has fenced itself by now, and is to give back what it held
+// before that counts as a crash. To begin again after each gap let one reading that was late by a second, on a machine
+// short of everything, keep a dead worker's jobs for another lease.
 func (b *beats) read(sent, received time.Time, workers []job.Worker) (silent []job.Worker) {
 	gap := received.Sub(b.last)
 	next := make(map[job.WorkerID]seen, len(workers))
@@ -78,8 +80,11 @@ func (b *beats) read(sent, received time.Time, workers []job.Worker) (silent []j
 		}
 		lease := b.lease(w)
 		s, ok := b.seen[w.ID]
-		if !ok || s.beat != w.Beat || gap > lease/3 {
+		switch {
+		case !ok || s.beat != w.Beat || gap >= lease:
 			s = seen{beat: w.Beat, since: received}
+		case gap > lease/3:
+			s.since = s.since.Add(gap)
 		}
 		s.lease = lease
 		next[w.ID] = s

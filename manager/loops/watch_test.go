@@ -93,6 +93,29 @@ func TestManagerThatWasFrozenBeginsAgainForAll(t *testing.T) {
 	})
 }
 
+func TestALateReadingDelaysTheVerdictByNoMoreThanItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeStore{workers: []job.Worker{{ID: 1, Beat: 3, Lease: 20 * time.Second}}}
+		defer run(t, newManager(f, io.Discard).watch)()
+		time.Sleep(10 * time.Second)
+		frozen := make(chan struct{})
+		f.set(func() { f.frozen = frozen })
+		time.Sleep(8 * time.Second)
+		f.set(func() { f.frozen = nil })
+		close(frozen)
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if f.isDead(1) {
+			t.Fatal("the time in which nothing was read counts")
+		}
+		time.Sleep(2*time.Second + time.Second) // the reading before the gap was up to a sweep old
+		synctest.Wait()
+		if !f.isDead(1) {
+			t.Fatal("a reading that was 8 s late delays the verdict by more than 8 s")
+		}
+	})
+}
+
 func TestNobodyIsDeclaredDeadForAnOutageOfTheDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStore{workers: []job.Worker{{ID: 1, Lease: 20 * time.Second}}}
