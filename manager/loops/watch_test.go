@@ -20,6 +20,15 @@ func (f *fakeStore) isDead(id job.WorkerID) bool {
 	return true
 }
 
+// freeze lets no call that begins within d return before its end.
+func (f *fakeStore) freeze(d time.Duration) {
+	frozen := make(chan struct{})
+	f.set(func() { f.frozen = frozen })
+	time.Sleep(d)
+	f.set(func() { f.frozen = nil })
+	close(frozen)
+}
+
 func TestWorkerWhoseBeatStandsStillForALeaseIsDeclaredDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStore{workers: []job.Worker{{ID: 1, Beat: 3, Lease: 20 * time.Second}}}
@@ -75,11 +84,7 @@ func TestManagerThatWasFrozenBeginsAgainForAll(t *testing.T) {
 		f := &fakeStore{workers: []job.Worker{{ID: 1, Lease: 20 * time.Second}}}
 		defer run(t, newManager(f, io.Discard).watch)()
 		time.Sleep(10 * time.Second)
-		frozen := make(chan struct{})
-		f.set(func() { f.frozen = frozen })
-		time.Sleep(time.Hour)
-		f.set(func() { f.frozen = nil })
-		close(frozen)
+		f.freeze(time.Hour)
 		time.Sleep(19 * time.Second)
 		synctest.Wait()
 		if f.isDead(1) {
@@ -98,17 +103,13 @@ func TestALateReadingDelaysTheVerdictByNoMoreThanItself(t *testing.T) {
 		f := &fakeStore{workers: []job.Worker{{ID: 1, Beat: 3, Lease: 20 * time.Second}}}
 		defer run(t, newManager(f, io.Discard).watch)()
 		time.Sleep(10 * time.Second)
-		frozen := make(chan struct{})
-		f.set(func() { f.frozen = frozen })
-		time.Sleep(8 * time.Second)
-		f.set(func() { f.frozen = nil })
-		close(frozen)
+		f.freeze(8 * time.Second)
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		if f.isDead(1) {
 			t.Fatal("the time in which nothing was read counts")
 		}
-		time.Sleep(2*time.Second + time.Second) // the reading before the gap was up to a sweep old
+		time.Sleep(3 * time.Second) // the reading before the gap was up to a sweep old
 		synctest.Wait()
 		if !f.isDead(1) {
 			t.Fatal("a reading that was 8 s late delays the verdict by more than 8 s")

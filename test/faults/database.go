@@ -33,7 +33,7 @@ type database struct {
 
 // lab holds one durable server of each kind for all rows that need nothing special.
 type lab struct {
-	slack   time.Duration // on top of every promise in seconds
+	slack   time.Duration // see stage
 	mu      sync.Mutex
 	servers map[string]*dbserver.Server
 }

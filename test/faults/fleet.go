@@ -35,7 +35,6 @@ type fleet struct {
 	environ []string
 	events  *history.File
 	counts  *counts
-	slack   time.Duration // see lab
 
 	parts    []*part
 	stopping chan struct{}
@@ -88,7 +87,7 @@ func (f *fleet) keep(p *part, started chan struct{}) {
 			return
 		}
 		// Nothing stops a service but a signal. One that finds no database when it starts gives up after a while.
-		if code := process.Exit(f.s, time.Second); code >= 0 && time.Since(began) > startLimit+f.slack {
+		if code := process.Exit(f.s, time.Second); code >= 0 && time.Since(began) > startLimit+f.s.slack {
 			f.s.Errorf("%s ended by itself with code %d after %s", process.Name, code, time.Since(began).Round(time.Second))
 		}
 		again := time.NewTimer(restartAfter)
@@ -164,13 +163,13 @@ func (f *fleet) expectNoOrphans(p *part) {
 	if process == nil {
 		return
 	}
-	children := system.Descendants(process.Pid)
+	children, limit := system.Descendants(process.Pid), orphansEnd+f.s.slack
 	f.wg.Go(func() {
 		<-process.Done()
-		<-time.After(orphansEnd + f.slack)
+		<-time.After(limit)
 		for _, child := range children {
 			if system.Alive(child) {
-				f.s.Errorf("a process of a killed worker lives %s after it", orphansEnd)
+				f.s.Errorf("a process of a killed worker lives %s after it", limit)
 			}
 		}
 	})

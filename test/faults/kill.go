@@ -52,10 +52,11 @@ const readyAgain = 5 * time.Second
 // healthyAgain holds the services to readyAgain, all of them from now on.
 func (x *running) healthyAgain() {
 	healed := history.Monotonic()
-	end := time.Now().Add(readyAgain + x.slack)
+	limit := readyAgain + x.slack
+	end := time.Now().Add(limit)
 	for _, p := range x.fleet.parts {
 		if err := awaitReady(p.address, time.Until(end)); err != nil {
-			x.Errorf("%s is not ready %s after its database: %w", p.program, readyAgain, err)
+			x.Errorf("%s is not ready %s after its database: %w", p.program, limit, err)
 		}
 	}
 	for _, p := range x.fleet.of(worker, goworker) {
@@ -77,8 +78,9 @@ const busyAgain = 8 * time.Second
 // noneIdle holds workers to starting jobs again after the database was back: a ready one that claims nothing would be
 // covered by the others. ended is when the clients stopped.
 func (x *running) noneIdle(notes []history.Note, ended int64) {
+	limit := busyAgain + x.slack
 	for _, h := range x.heals {
-		until := h.at + int64(busyAgain+x.slack)
+		until := h.at + int64(limit)
 		if until > ended || !h.worker.Running() {
 			continue // not long enough to tell
 		}
@@ -86,7 +88,7 @@ func (x *running) noneIdle(notes []history.Note, ended int64) {
 		if !slices.ContainsFunc(notes, func(n history.Note) bool {
 			return n.What == history.Start && n.At > h.at && n.At < until && n.Worker == h.worker.Pid
 		}) {
-			x.Errorf("%s started no job for %s after its database was back", h.worker.Name, busyAgain)
+			x.Errorf("%s started no job for %s after its database was back", h.worker.Name, limit)
 		}
 	}
 }

@@ -61,7 +61,6 @@ type running struct {
 	*row
 	*stage
 	db    database
-	slack time.Duration  // see lab
 	proxy *dbproxy.Proxy // nil = the row is not behind one
 
 	servicesURL string // of the database, as the services reach it
@@ -95,7 +94,7 @@ func (l *lab) run(ctx context.Context, r *row, name string, bin binaries, enviro
 	out = result{row: r, database: name, verdict: &check.Verdict{}}
 	began := time.Now()
 	defer func() { out.took = time.Since(began) }()
-	out.err = perform(func(s *stage) {
+	out.err = perform(l.slack, func(s *stage) {
 		var own *dbserver.Options
 		if r.server != nil {
 			own = r.server(s, name)
@@ -104,7 +103,7 @@ func (l *lab) run(ctx context.Context, r *row, name string, bin binaries, enviro
 		if err != nil {
 			s.Fatal(err)
 		}
-		x := &running{row: r, stage: s, db: db, slack: l.slack, dir: s.TempDir(), count: &counts{n: map[string]int{}}}
+		x := &running{row: r, stage: s, db: db, dir: s.TempDir(), count: &counts{n: map[string]int{}}}
 		x.servicesURL = db.url
 		if r.prepare != nil {
 			if err := r.prepare(x); err != nil {
@@ -191,7 +190,7 @@ func (x *running) start(bin binaries, events *history.File, environ []string) er
 	}
 	x.fleet = &fleet{
 		s: x.stage, dir: x.dir, bin: bin, environ: append(append(base, x.environ...), environ...), events: events, counts: x.count,
-		slack: x.slack, stopping: make(chan struct{}),
+		stopping: make(chan struct{}),
 	}
 	x.url = "http://" + x.fleet.add(api).address
 	if err := x.fleet.ready(); err != nil { // one makes the tables

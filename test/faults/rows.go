@@ -122,7 +122,7 @@ var rows = []row{
 	},
 	{
 		name: "soak", databases: everywhere, lasts: 30 * time.Minute, load: load.Mixed, clients: 4, think: 200 * time.Millisecond,
-		workers: 2, goworkers: 2, managers: 2, faults: soak(10 * time.Second), drains: 3 * time.Minute, byName: true, recovery: restart,
+		workers: 2, goworkers: 2, managers: 2, faults: soak(10 * time.Second), byName: true, recovery: restart,
 		floors: map[string]int{"acknowledged": 20_000, history.KillWorker: 60, "sizes compared": 3}, needs: with(check.NoOverlap, check.Recovery),
 	},
 }

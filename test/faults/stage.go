@@ -7,19 +7,22 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // stage is what a row runs on, as a test runs on its testing.T: it owns the clean-up, and a fault of the harness ends the
 // row on it. It is a system.TB.
 type stage struct {
+	slack time.Duration // on top of every promise in seconds
+
 	mu      sync.Mutex
 	cleanup []func()
 	broken  []error
 }
 
 // perform runs a row to its end, cleans up behind it, and returns the harness's own faults.
-func perform(row func(s *stage)) error {
-	s := &stage{}
+func perform(slack time.Duration, row func(s *stage)) error {
+	s := &stage{slack: slack}
 	done := make(chan struct{})
 	go func() { // Fatal ends a goroutine, which must not be the caller's
 		defer close(done)

@@ -174,12 +174,8 @@ func (j *judge) recovery() {
 	}
 	j.v.Waits = waits
 	j.v.LongestRestart, j.v.Recovery99 = slices.Max(waits), j.v.Waits.Percentile(99)
-	percent := 99
-	if len(waits) < 100 {
-		percent = 95 // so few show no 99 in 100; the whole run is held to that
-	}
-	if late := j.v.Waits.Percentile(percent); j.RecoveryLimit > 0 && late > j.RecoveryLimit {
-		j.find(Recovery, "%d in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", 100-percent, len(waits), late, worst, j.RecoveryLimit)
+	if j.RecoveryLimit > 0 && j.v.Recovery99 > j.RecoveryLimit {
+		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", len(waits), j.v.Recovery99, worst, j.RecoveryLimit)
 	}
 }
 
