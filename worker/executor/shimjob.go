@@ -80,6 +80,7 @@ var (
 func (s *shim) start(job *shimJob, sp spec, stdio *pipes) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.awaitCulling(s.mu.Lock) // the next lease may come before all is dead that ran under the last one
 	if !s.leased() {
 		return errUnleased
 	}
