@@ -52,6 +52,7 @@ type Job struct {
 	CancelAt   Time // when somebody asked to cancel it while it ran
 
 	Token Token // who holds it, or which claim finished it
+	InRow bool  // its claim had passed over no job before it in its priority: those of the claim stand side by side
 
 	// What follows matters to Enqueue alone.
 

@@ -53,7 +53,7 @@ func endWaiting(ctx context.Context, tx Tx, j *job.Job, e ending, now job.Time) 
 	if err := fence(ctx, tx, keySlots([]*job.Job{j})); err != nil {
 		return false, err
 	}
-	n, err := archive(ctx, tx, []job.Held{{ID: j.ID}}, e, now)
+	n, err := archive(ctx, tx, ofClaim([]*job.Job{{ID: j.ID}}), e, now)
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -78,7 +78,7 @@ func (s *Store) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
 		if err := fence(ctx, tx, keySlots([]*job.Job{j})); err != nil {
 			return err
 		}
-		n, err := tx.Exec(ctx, "{delete j} WHERE id = ? AND token = ?", id, zeroToken)
+		n, err := tx.Exec(ctx, "{delete j} {by id} WHERE id = ? AND token = ?", id, zeroToken)
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (s *Store) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
 // expire ends jobs of a claim's slot, under its fence, that were found too late to start.
 func expire(ctx context.Context, tx Tx, jobs []*job.Job, now job.Time) error {
 	for _, j := range jobs {
-		n, err := archive(ctx, tx, []job.Held{{ID: j.ID}}, ending{job.Discarded, job.ReasonExpired}, now)
+		n, err := archive(ctx, tx, ofClaim([]*job.Job{{ID: j.ID}}), ending{job.Discarded, job.ReasonExpired}, now)
 		if err != nil {
 			return err
 		}

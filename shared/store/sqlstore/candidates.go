@@ -116,6 +116,7 @@ func (c *candidates) takeFrom(ctx context.Context, tx Tx, priority int, head []*
 			return nil
 		}
 		last = j
+		j.InRow = passed == 0
 		took, err := c.consider(ctx, tx, j)
 		if err != nil {
 			return err

@@ -37,8 +37,8 @@ var mutations = map[string][]mutation{
 	"shim_outlives_lease":      nil, // in package executor
 	"prune_all_history":        {{"slotq_history", "remove_at <= ?", "remove_at <> ?"}},
 	"enqueue_skips_history":    {{"SELECT id, nonce, digest FROM slotq_jobs", "state IN (5, 6, 7)", "state IN (0)"}},
-	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND token = ?", "AND " + anyToken}},
-	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND token = ?", "AND " + anyToken}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
+	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
+	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
 	"claim_by_the_dead":        {{"INSERT INTO slotq_claims", " AND dead = 0", ""}},
 	"finish_without_token": {{"(j.id, j.token) IN (??2)", "(j.id, j.token) IN (??2)", "j.id IN (??)"},
 		{"{delete j}", "j.token = ?", "(j.token = ? OR 1 = 1)"}, {"INTO slotq_history", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
