@@ -39,7 +39,7 @@ func (c *care) take(ctx context.Context, tx Tx, held []*job.Job, e ending, now j
 }
 
 // together picks the jobs from the first on that are archived by one statement: those of one claim when they are many, else
-// all. By a list of ids a job costs 5 µs of PostgreSQL's time and 3 µs of MariaDB's less than by one of pairs, which
+// those of all that have few. By a list of ids a job costs 5 µs of PostgreSQL's time and 3 µs of MariaDB's less than by one of pairs, which
 // PostgreSQL first makes distinct; by their stretch of the primary key another 3 and 7 µs less.
 func (c *care) together(held []*job.Job, now job.Time) pick {
 	if c.apart {
@@ -47,10 +47,14 @@ func (c *care) together(held []*job.Job, now job.Time) pick {
 	}
 	n := sameToken(held)
 	if n < manyOfOne {
-		if n == len(held) {
-			return ofClaim(held)
+		all := n
+		for all < len(held) && sameToken(held[all:]) < manyOfOne {
+			all += sameToken(held[all:])
 		}
-		return pairs(held)
+		if all == n {
+			return ofClaim(held[:n])
+		}
+		return pairs(held[:all])
 	}
 	if m := samePriority(held[:n]); m >= manyOfOne && c.tries == 1 && inRow(held[:m]) && now.Sub(held[0].StartedAt) <= stretchAge {
 		return stretch(held[:m])
