@@ -36,6 +36,7 @@ var defects = []defect{
 	{"claim_without_token", 4, postgres, conformance("fence", "with the fence broken on purpose the token keeps jobs from running twice")},
 	{"claim_takes_held", 4, sqlite, conformance("claim", "no job is held by two tokens with 8 claimers on one slot")},
 	{"claim_by_the_dead", 4, sqlite, conformance("claim", "a worker that is dead or unknown gets nothing but an error")},
+	{"stretch_ignores_ids", 4, sqlite, conformance("many", "when one of many jobs was ended before, the others end and it stays as it was")},
 	{"finish_without_token", 4, sqlite, conformance("finish", "an outcome of a lost job is dropped, whoever holds the job now")},
 	{"rescue_by_id", 4, sqlite, conformance("rescue", "a rescue touches only jobs that still carry the claim's token")},
 	{"shim_outlives_lease", 5, executor, "TestFrozenWorkerChildDiesBeforeLeaseEnd"},
