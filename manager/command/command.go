@@ -25,6 +25,7 @@ type flags struct {
 
 	Run     runCommand     `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
 	Status  statusCommand  `cmd:"" help:"Show how the whole stands, on one screen."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong, why it matters and what to do."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this binary's version."`
 	Queues  queuesCommand  `cmd:"" help:"List and change queues."`
 	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
@@ -61,6 +62,9 @@ func Main(ctx context.Context, p service.Process) error {
 	command := parsed.Selected().Target.Addr().Interface()
 	if run, ok := command.(*runCommand); ok {
 		return run.run(ctx, &f.Common, p)
+	}
+	if d, ok := command.(*doctorCommand); ok {
+		return d.run(ctx, &f, p)
 	}
 	s, err := open(ctx, &f.Common, store.Options{Connections: f.DatabaseConnections})
 	if err != nil {
