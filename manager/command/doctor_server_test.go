@@ -82,9 +82,9 @@ func TestDoctorNamesTheSettingsOfAMariaDBThatLosesJobs(t *testing.T) {
 		t.Fatalf("%v are wrong on a server that is set as docs/databases.md asks: %+v", wrong, r)
 	}
 	b.plant("SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL sync_binlog = 0", "SET GLOBAL binlog_format = MIXED",
-		"SET GLOBAL max_allowed_packet = 1048576", "SET GLOBAL autocommit = OFF")
+		"SET GLOBAL max_allowed_packet = 1048576")
 	r, wrong := b.examine()
-	if want := []string{"autocommit", "binlog_format", "innodb_flush_log_at_trx_commit", "max_allowed_packet", "sync_binlog"}; !slices.Equal(wrong, want) {
+	if want := []string{"binlog_format", "innodb_flush_log_at_trx_commit", "max_allowed_packet", "sync_binlog"}; !slices.Equal(wrong, want) {
 		t.Fatalf("%v are wrong, want %v", wrong, want)
 	}
 	b.heals(r)

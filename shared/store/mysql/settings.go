@@ -73,7 +73,7 @@ func judge(v, status map[string]string) (server string, settings []job.Setting) 
 	}
 	add("sql_mode", strings.Contains(v["sql_mode"], "STRICT_ALL_TABLES"), "slotq asks for strict mode when it connects, and this session of its own has none: "+
 		"values that are too long are cut without an error, payloads among them", between)
-	add("autocommit", v["autocommit"] == "ON", "single statements are not committed: heartbeats are lost and hold locks", persist("autocommit", "ON"))
+	add("autocommit", v["autocommit"] == "ON", "slotq asks for autocommit when it connects, and this session of its own has none: heartbeats are lost and hold locks", between)
 
 	flush := v["innodb_flush_log_at_trx_commit"]
 	add("innodb_flush_log_at_trx_commit", flush == "1" || maria && flush == "3", lossOf(flush), persist("innodb_flush_log_at_trx_commit", "1"))

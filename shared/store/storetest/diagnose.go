@@ -10,7 +10,7 @@ import (
 )
 
 // asserted are the settings that a store has a say in itself: they are right on any server that it connects to.
-var asserted = []string{"transaction_isolation", "tx_isolation", "sql_mode", "idle_in_transaction_session_timeout", "journal_mode", "synchronous"}
+var asserted = []string{"transaction_isolation", "tx_isolation", "sql_mode", "autocommit", "idle_in_transaction_session_timeout", "journal_mode", "synchronous"}
 
 var diagnoseTests = []Test{
 	{"settings name the server, and slotq's own sessions are as it asked for", 0, func(f *fixture) {
