@@ -31,6 +31,8 @@ type flags struct {
 	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
 	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
 	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+
+	Completion completionCommand `cmd:"" help:"Write a script that completes this command line in a shell."`
 }
 
 // call is one call of a subcommand.
