@@ -25,6 +25,7 @@ type flags struct {
 
 	Run     runCommand     `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
 	Status  statusCommand  `cmd:"" help:"Show how the whole stands, on one screen."`
+	Top     topCommand     `cmd:"" help:"Show queues and workers as they change."`
 	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong, why it matters and what to do."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this binary's version."`
 	Queues  queuesCommand  `cmd:"" help:"List and change queues."`

@@ -18,6 +18,7 @@ var jsonCalls = map[string]struct {
 	"run":           {reason: "it runs for ever, and its logs are JSON by --log-format"},
 	"completion":    {reason: "what it writes is a script"},
 	"status":        {},
+	"top":           {args: "--once --interval=10ms"},
 	"doctor":        {},
 	"migrate":       {},
 	"queues list":   {},
