@@ -126,3 +126,28 @@ func TestDoctorNamesAPostgreSQLThatDoesNotWaitForItsDisk(t *testing.T) {
 		t.Errorf("it says %q of a setting that the command line has made", r.Findings[0].Remedy)
 	}
 }
+
+func TestDoctorNamesAGaleraClusterThatLostANode(t *testing.T) {
+	g, err := dbserver.StartGalera(t.Context(), dbserver.Options{})
+	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") != "true" {
+		t.Skipf("%v: `make test` says how to install it", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := benchOn(t, g.Node(0).URL())
+	b.sound()
+	if r, wrong := b.examine(); !r.Healthy {
+		t.Fatalf("%v are wrong on a cluster of three: %+v", wrong, r)
+	}
+	g.Node(2).Kill()
+	waitFor(t, "the cluster of two to be found", func() bool {
+		r := parse[doctor.Report](t, call1(t.Context(), b.url, "", "doctor", "--json").out)
+		return len(r.Findings) == 1 && r.Findings[0].About == "wsrep_cluster_size" && strings.HasSuffix(r.Findings[0].Wrong, " 2")
+	})
+}
