@@ -16,7 +16,7 @@ import (
 
 type topCommand struct {
 	Once     bool          `help:"Look twice, an interval apart, print what was seen and end."`
-	Interval time.Duration `default:"2s" help:"How often to look."`
+	Interval time.Duration `default:"2s" help:"How often to look, at most; with very many slots it looks less often."`
 }
 
 // Help is what `manager top --help` says besides the flags.
@@ -63,6 +63,7 @@ func (t *topCommand) execute(c *call) error {
 	}
 	var before *sample
 	for first := true; ; first = false {
+		begin := time.Now()
 		s, err := t.look(c, before)
 		switch {
 		case c.ctx.Err() != nil:
@@ -84,7 +85,8 @@ func (t *topCommand) execute(c *call) error {
 		if err == nil {
 			before = s
 		}
-		timer := time.NewTimer(t.Interval)
+		// A view must not be what loads the database: looking may take a quarter of the time.
+		timer := time.NewTimer(max(t.Interval, 3*time.Since(begin)))
 		select {
 		case <-timer.C:
 		case <-c.ctx.Done():
@@ -95,7 +97,7 @@ func (t *topCommand) execute(c *call) error {
 }
 
 // look reads all figures; before is the look before, for what happened in between.
-func (t *topCommand) look(c *call, before *sample) (s *sample, err error) {
+func (*topCommand) look(c *call, before *sample) (s *sample, err error) {
 	if c.now, err = c.store.Now(c.ctx); err != nil {
 		return nil, err
 	}
@@ -104,8 +106,7 @@ func (t *topCommand) look(c *call, before *sample) (s *sample, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// A view must not be what loads the database: counting may take a quarter of the time.
-	end := s.at.Add(min(t.Interval/4, countLimit))
+	end := s.at.Add(countLimit)
 	for _, q := range queues {
 		n, err := c.countQueue(q.ID, end)
 		if err != nil {
