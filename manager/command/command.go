@@ -25,11 +25,15 @@ type flags struct {
 
 	Run     runCommand     `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
 	Status  statusCommand  `cmd:"" help:"Show how the whole stands, on one screen."`
+	Top     topCommand     `cmd:"" help:"Show queues and workers as they change."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong, why it matters and what to do."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this binary's version."`
 	Queues  queuesCommand  `cmd:"" help:"List and change queues."`
 	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
 	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
 	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+
+	Completion completionCommand `cmd:"" help:"Write a script that completes this command line in a shell."`
 }
 
 // call is one call of a subcommand.
@@ -61,6 +65,9 @@ func Main(ctx context.Context, p service.Process) error {
 	command := parsed.Selected().Target.Addr().Interface()
 	if run, ok := command.(*runCommand); ok {
 		return run.run(ctx, &f.Common, p)
+	}
+	if d, ok := command.(*doctorCommand); ok {
+		return d.run(ctx, &f, p)
 	}
 	s, err := open(ctx, &f.Common, store.Options{Connections: f.DatabaseConnections})
 	if err != nil {

@@ -90,3 +90,13 @@ func inBatches(ctx context.Context, batch int, budget time.Duration, work func()
 	}
 	return nil
 }
+
+// Names are the loops that take turns.
+func Names() []string { return []string{"expire", "prune", "stats", "unblock"} }
+
+// Intervals says how often each of them runs where managers have the sweep.
+func Intervals(sweep time.Duration) map[string]time.Duration {
+	return map[string]time.Duration{
+		"expire": expireSweeps * sweep, "prune": pruneSweeps * sweep, "stats": statsSweeps * sweep, "unblock": unblockSweeps * sweep,
+	}
+}

@@ -22,6 +22,7 @@ type Store interface {
 	Queues
 	Work
 	Manage
+	Diagnose
 
 	// Now is the database's time. Clocks follow it, so that a run_at means the same to all.
 	Now(ctx context.Context) (job.Time, error)

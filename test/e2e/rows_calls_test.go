@@ -221,5 +221,7 @@ func (b *big) managerCalls() []call {
 			_, err := s.Turn(ctx, "stats", 7, time.Second, b.now)
 			return err
 		}},
+		{name: "turns", do: func(ctx context.Context, s store.Store) error { _, err := s.Turns(ctx); return err }},
+		{name: "strays", do: func(ctx context.Context, s store.Store) error { _, err := s.Strays(ctx, 100); return err }},
 	}
 }

@@ -39,6 +39,8 @@ type Engine interface {
 	// Schema returns the version that the database has and the newest migration.
 	Schema(ctx context.Context) (have, want int64, err error)
 	Migrate(ctx context.Context) error
+	// Settings is store.Diagnose's, without the classes of errors.
+	Settings(ctx context.Context) (server string, settings []job.Setting, err error)
 	Close() error
 }
 
