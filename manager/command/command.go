@@ -30,6 +30,7 @@ type flags struct {
 	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
 	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
 	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+	Tokens  tokensCommand  `cmd:"" help:"List, make and revoke tokens of the api."`
 }
 
 // call is one call of a subcommand.
