@@ -103,13 +103,16 @@ func (s *Server) Handler(document []byte, pages map[string]http.Handler) http.Ha
 	mux := chi.NewRouter()
 	mux.Use(s.metrics.measured, s.recovered, hardened, s.knownHost, s.sameOrigin, middleware.GetHead)
 	for _, r := range s.routes {
-		mux.Method(r.Method, r.Pattern, s.serve(known(r)))
+		mux.Method(r.Method, r.Pattern, s.serve(s.allowed(r.Scope, known(r))))
 	}
 	mux.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
 	})
 	for pattern, page := range pages {
+		if !public[pattern] {
+			page = s.guarded(page)
+		}
 		mux.Method(http.MethodGet, pattern, page)
 	}
 	mux.NotFound(s.serve(func(http.ResponseWriter, *http.Request) (answer, error) {
