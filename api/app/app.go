@@ -84,7 +84,7 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 	if err != nil {
 		return nil, err
 	}
-	pages, err := ui.Pages(s, document, log)
+	pages, err := ui.Pages(s, document, calls, log)
 	if err != nil {
 		return nil, err
 	}

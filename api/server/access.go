@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
@@ -35,7 +36,7 @@ var scopes = map[string]job.Scope{
 }
 
 // public are the pages that show nothing of what the database holds.
-var public = map[string]bool{"/docs": true, "/style.css": true}
+var public = map[string]bool{"/docs": true, "/style.css": true, "/sign-in": true, "POST /sign-in": true, "POST /sign-out": true}
 
 // scopeOf is the scope that a call needs.
 func scopeOf(call string) job.Scope {
@@ -91,19 +92,30 @@ func (s *Server) allowed(scope job.Scope, h handler) handler {
 	}
 }
 
-// guarded lets those see a page who may read everything: a page shows all queues.
+// guarded lets those see a page who may read everything: a page shows all queues. People who have no token yet are sent to
+// where they can give one.
 func (s *Server) guarded(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := s.access(w, r)
+		if err == nil {
+			err = a.readsAll()
+		}
 		switch {
-		case err != nil:
-			s.problem(w, r, err)
-		case !a.can(job.ScopeRead) || !a.everywhere():
-			s.problem(w, r, wire.NewProblem(wire.CodeForbidden, "This page shows all queues: it needs a token with the scope read for all of them."))
-		default:
+		case err == nil:
 			page.ServeHTTP(w, r)
+		case wire.ProblemOf(err).Code() == wire.CodeUnauthorized && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+		default:
+			s.problem(w, r, err)
 		}
 	})
+}
+
+func (a access) readsAll() error {
+	if a.can(job.ScopeRead) && a.everywhere() {
+		return nil
+	}
+	return wire.NewProblem(wire.CodeForbidden, "This page shows all queues: it needs a token with the scope read for all of them.")
 }
 
 // notYours is the problem of a queue that the sender names and the token is not for. What is in such a queue is answered

@@ -160,33 +160,45 @@ func (s *Server) access(w http.ResponseWriter, r *http.Request) (access, error) 
 		return access{}, wire.NewProblem(wire.CodeUnauthorized, detail)
 	}
 	secret, sent, wrong := bearer(r)
-	switch {
-	case wrong != "":
+	if wrong != "" {
 		return refused(wrong)
-	case !sent:
+	}
+	if !sent {
+		if a, ok, err := s.visitor(r); ok || err != nil {
+			return a, err
+		}
 		open, err := s.tokens.open(r.Context())
 		if err != nil || open {
 			return access{open: open}, err
 		}
 		return refused("Send a token: `Authorization: Bearer slotq_…`. An operator makes one with `manager tokens create`.")
 	}
+	a, wrong, err := s.admit(r, secret)
+	if wrong != "" {
+		return refused(wrong)
+	}
+	return a, err
+}
+
+// admit is the access of a token, or why there is none for it.
+func (s *Server) admit(r *http.Request, secret job.APISecret) (a access, wrong string, err error) {
 	t, err := s.tokens.find(r.Context(), secret, address(r))
 	switch {
 	case errors.Is(err, job.ErrNotFound):
-		return refused("No token has this secret. Is it of another database? `manager tokens` lists those that there are.")
+		return a, "No token has this secret. Is it of another database? `manager tokens` lists those that there are.", nil
 	case err != nil:
-		return access{}, err
+		return a, "", err
 	case t.RevokedAt != 0:
-		return refused("This token was revoked: ask an operator for another.")
+		return a, "This token was revoked: ask an operator for another.", nil
 	case t.ExpiresAt != 0 && t.ExpiresAt <= s.Clock.Now():
-		return refused("This token has expired: ask an operator for another.")
+		return a, "This token has expired: ask an operator for another.", nil
 	}
 	if s.rates != nil {
 		if wait := s.rates.take(t.ID, s.tokens.now()); wait > 0 {
-			return access{}, tooMany(wait, "The token sends more requests than it may (SLOTQ_RATE_LIMIT): send batches, or wait.")
+			return a, "", tooMany(wait, "The token sends more requests than it may (SLOTQ_RATE_LIMIT): send batches, or wait.")
 		}
 	}
-	return access{token: t}, nil
+	return access{token: t}, "", nil
 }
 
 // bearer reads the secret of a request; wrong says why it cannot be one.
