@@ -156,10 +156,20 @@ var apiTokensTests = []Test{
 	}},
 	{"no more than 1,000 tokens, and one that is there is still found", 0, func(f *fixture) {
 		first := f.addToken("first")
-		for i := range job.MaxAPITokens - 1 {
-			f.addToken(fmt.Sprint(i))
+		tx, err := f.db.raw.Begin()
+		f.ok(err)
+		for range job.MaxAPITokens - 1 {
+			id, hash := job.NewID(f.now), job.NewAPISecret().Hash()
+			values := fmt.Sprintf("X'%x', X'%x'", id[:], hash)
+			if f.db.scheme() == "postgres" {
+				values = fmt.Sprintf("'%s'::uuid, decode('%x', 'hex')", id, hash)
+			}
+			_, err := tx.Exec("INSERT INTO slotq_api_tokens (id, hash, name, scopes, queues, created_at, used_at, expires_at, revoked_at) SELECT " + values +
+				", 'many', scopes, queues, created_at, used_at, expires_at, revoked_at FROM slotq_api_tokens WHERE name = 'first'")
+			f.ok(err)
 		}
-		_, err := f.store.CreateAPIToken(f.ctx, f.token("one too many"), f.now)
+		f.ok(tx.Commit())
+		_, err = f.store.CreateAPIToken(f.ctx, f.token("one too many"), f.now)
 		f.is(err, job.ErrLimit)
 		_, err = f.store.CreateAPIToken(f.ctx, f.token("again", func(t *job.APIToken) { t.Hash = first.Hash }), f.now)
 		f.ok(err)

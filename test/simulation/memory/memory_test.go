@@ -29,8 +29,9 @@ func TestConformance(t *testing.T) {
 			"schema/migrating again changes nothing and keeps what is there",
 			"schema/a newer schema is refused and left alone",
 			"schema/all tables and indexes have names that begin with slotq_",
-			// Writes its rows by SQL.
+			// Write their rows by SQL.
 			"queues/no more than 1,000 queues",
+			"api_tokens/no more than 1,000 tokens, and one that is there is still found",
 		},
 	})
 }
