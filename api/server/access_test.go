@@ -295,6 +295,23 @@ func TestWhoMayOnlyEnqueueLearnsOfADuplicateNothingButItsID(t *testing.T) {
 	}
 }
 
+func TestTheIDOfAForeignJobShowsNothingOfIt(t *testing.T) {
+	e := start(t)
+	s := &scene{env: e}
+	id := s.job("foreign", 0)
+	sender := e.may("own*", job.ScopeEnqueue, job.ScopeReadPayload, job.ScopeOperate)
+	for _, body := range []string{`{"id":"%s","kind":"k","queue":"own"}`, `{"jobs":[{"id":"%s","kind":"k","queue":"own"}]}`} {
+		path := "/v1/jobs"
+		if strings.Contains(body, "jobs") {
+			path += "/batch"
+		}
+		g := e.send("POST", path, fmt.Sprintf(body, id), sender...)
+		if strings.Contains(g.body, "foreign") || strings.Contains(g.body, "s3cret") || strings.Contains(g.body, "created_at") {
+			t.Errorf("%d %s", g.status, g.body)
+		}
+	}
+}
+
 func TestOneForeignJobOfABatchIsRejectedAloneOrTheWholeWithIt(t *testing.T) {
 	e := start(t)
 	sender := e.may("own*", job.ScopeEnqueue)

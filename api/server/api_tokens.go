@@ -96,11 +96,11 @@ func (t *tokens) find(ctx context.Context, secret job.APISecret, address string)
 		}
 	}
 	v, err, _ := t.flight.Do(string(hash[:]), func() (any, error) { return t.ask(ctx, hash) })
+	if !met && !errors.Is(err, job.ErrNotFound) {
+		t.guesses.giveBack(address) // it was no guess, or nobody knows: a database that is away must not keep anybody out later
+	}
 	if err != nil {
 		return job.APIToken{}, err
-	}
-	if !met {
-		t.guesses.giveBack(address)
 	}
 	return v.(job.APIToken), nil
 }

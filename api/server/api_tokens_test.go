@@ -210,6 +210,12 @@ func TestWithTheDatabaseAwayNobodyComesIn(t *testing.T) {
 	fresh, freshAsked, _ := startAsked(t)
 	freshAsked.err.Store(&away)
 	fresh.want(503, "GET", "/v1/queues", "")
+	header, _ = fresh.token(job.APIToken{Scopes: job.Scopes})
+	for range 2 * guesses {
+		fresh.want(503, "GET", "/v1/queues", "", header...)
+	}
+	freshAsked.err.Store(nil)
+	fresh.want(200, "GET", "/v1/queues", "", header...) // the outage has not made a guesser of it
 }
 
 func TestUseIsNotedOnceAMinute(t *testing.T) {

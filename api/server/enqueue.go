@@ -66,6 +66,9 @@ func (s *Server) duplicate(ctx context.Context, e job.Enqueued, sent *job.Job) (
 		// Its retention is over, the memory of its key is not: all that is left to say is which job it was.
 		there, err = only, nil
 	}
+	if err == nil && !accessOf(ctx).sees(there.Queue) {
+		there = only // somebody gave the id of a job of others
+	}
 	if err != nil {
 		return nil, err
 	}
