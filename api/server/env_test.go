@@ -157,7 +157,8 @@ func validated(t *testing.T, document []byte, next http.Handler) http.Handler {
 		seen.Store(fmt.Sprintf("%s %s %d", r.Method, route.Path, rec.Code), true)
 		request := r.Clone(context.WithoutCancel(r.Context()))
 		request.Body = io.NopCloser(bytes.NewReader(readable(sent.Bytes())))
-		in := &openapi3filter.RequestValidationInput{Request: request, PathParams: values, Route: route}
+		in := &openapi3filter.RequestValidationInput{Request: request, PathParams: values, Route: route,
+			Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}} // who may what has tests of its own
 		partly := strings.Contains(rec.Body.String(), `"status":"rejected"`) // a batch that was taken in part
 		if rec.Code < 300 && !partly {
 			if err := openapi3filter.ValidateRequest(request.Context(), in); err != nil {

@@ -19,7 +19,7 @@ const (
 
 func (s *Server) listJobs(_ http.ResponseWriter, r *http.Request) (answer, error) {
 	query := r.URL.Query() // checked: no unknown name, none twice
-	var f job.Filter
+	f := job.Filter{Queues: accessOf(r.Context()).patterns()}
 	page := job.Page{Limit: defaultPage}
 	var bad []wire.FieldError
 	read := func(name string, into *string, check func(string) string) {

@@ -98,19 +98,27 @@ func (s *Server) Document() ([]byte, error) {
 	return openapi.Document(service.Version(), operations)
 }
 
-// Handler is the whole api: the calls, their document, and pages, which are further GET routes by their pattern.
+// Handler is the whole api: the calls, their document, and pages, which are further routes by
+// their pattern: GET unless it begins with another method.
 func (s *Server) Handler(document []byte, pages map[string]http.Handler) http.Handler {
 	mux := chi.NewRouter()
 	mux.Use(s.metrics.measured, s.recovered, hardened, s.knownHost, s.sameOrigin, middleware.GetHead)
 	for _, r := range s.routes {
-		mux.Method(r.Method, r.Pattern, s.serve(known(r)))
+		mux.Method(r.Method, r.Pattern, s.serve(s.allowed(r.Scope, known(r))))
 	}
 	mux.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
 	})
 	for pattern, page := range pages {
-		mux.Method(http.MethodGet, pattern, page)
+		if !public[pattern] {
+			page = s.guarded(page)
+		}
+		method, path, named := strings.Cut(pattern, " ")
+		if !named {
+			method, path = http.MethodGet, pattern
+		}
+		mux.Method(method, path, page)
 	}
 	mux.NotFound(s.serve(func(http.ResponseWriter, *http.Request) (answer, error) {
 		return answer{}, wire.NewProblem(wire.CodeNotFound, "No call has this path: /docs lists them.")

@@ -21,6 +21,7 @@ import (
 type Store interface {
 	store.Jobs
 	store.Queues
+	store.APITokens
 	Now(ctx context.Context) (job.Time, error)
 	Workers(ctx context.Context) ([]job.Worker, error)
 	CommandWorker(ctx context.Context, w job.WorkerID, quiet, stop bool) (job.Worker, error)
@@ -38,6 +39,8 @@ type Options struct {
 	MaxPayload int      // bytes; 0 = 256 KiB
 	MaxBody    int64    // bytes; 0 = 16 MiB
 	NoCreate   bool     // refuse jobs for unknown queues
+	TokensOnly bool     // refuse those without a token even before the first token exists
+	RateLimit  float64  // requests a second that one token may send; 0 = any number
 }
 
 // The defaults of the limits.
@@ -53,6 +56,8 @@ type Server struct {
 	queues  *intake.Queues
 	metrics *metrics
 	routes  []route
+	tokens  *tokens
+	rates   *limiter[job.ID] // by token; nil = no limit
 
 	bodies *semaphore.Weighted // bytes of large bodies in memory at once
 	calls  chan struct{}       // calls to the store under way, but for intake's
@@ -91,6 +96,13 @@ func New(o Options) *Server {
 		calls:   make(chan struct{}, callsAtOnce),
 	}
 	s.routes = s.table()
+	for i := range s.routes {
+		s.routes[i].Scope = scopeOf(s.routes[i].String())
+	}
+	s.tokens = newTokens(s)
+	if o.RateLimit > 0 {
+		s.rates = newLimiter[job.ID](o.RateLimit, o.RateLimit)
+	}
 	return s
 }
 

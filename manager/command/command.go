@@ -32,6 +32,7 @@ type flags struct {
 	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
 	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
 	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+	Tokens  tokensCommand  `cmd:"" help:"List, make and revoke tokens of the api."`
 
 	Completion completionCommand `cmd:"" help:"Write a script that completes this command line in a shell."`
 }

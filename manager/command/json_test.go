@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/slotq/slotq/shared/job"
 )
 
 // jsonCalls says of every command how it is called on the bench of the test below; a command that is not here fails it.
 // Those with a reason instead print no JSON.
 var jsonCalls = map[string]struct {
-	args   string // WAITING, CANCELLED, GONE and WORKER are ids
+	args   string // WAITING, CANCELLED, GONE, WORKER and TOKEN are ids
 	reason string
 }{
 	"run":           {reason: "it runs for ever, and its logs are JSON by --log-format"},
@@ -37,6 +39,9 @@ var jsonCalls = map[string]struct {
 	"workers list":  {},
 	"workers quiet": {args: "WORKER"},
 	"workers stop":  {args: "WORKER"},
+	"tokens list":   {},
+	"tokens create": {args: "web-shop --scope=enqueue"},
+	"tokens revoke": {args: "TOKEN"},
 }
 
 func TestEveryCommandPrintsOneValueOfJSONWhenAskedFor(t *testing.T) {
@@ -59,7 +64,12 @@ func TestEveryCommandPrintsOneValueOfJSONWhenAskedFor(t *testing.T) {
 			b.enqueue("purged", "k", nil)
 			waiting, cancelled, gone := b.enqueue("mail", "k", nil), b.enqueue("mail", "k", nil), b.enqueue("mail", "k", nil)
 			b.ok("jobs", "cancel", cancelled.ID.String())
-			args := strings.NewReplacer("WAITING", waiting.ID.String(), "CANCELLED", cancelled.ID.String(), "GONE", gone.ID.String(),
+			token, err := b.store.CreateAPIToken(t.Context(), job.APIToken{ID: job.NewID(b.now), Hash: job.NewAPISecret().Hash(), Name: "t",
+				Scopes: []job.Scope{job.ScopeRead}}, b.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := strings.NewReplacer("TOKEN", token.ID.String(), "WAITING", waiting.ID.String(), "CANCELLED", cancelled.ID.String(), "GONE", gone.ID.String(),
 				"WORKER", b.worker("host-2", "k").ID.String()).Replace(c.args)
 			out := b.ok(append(strings.Fields(name+" "+args), "--json")...)
 			d := json.NewDecoder(strings.NewReader(out))

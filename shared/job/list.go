@@ -9,6 +9,7 @@ type Filter struct {
 	Tag            string
 	ConcurrencyKey string
 	UniqueKey      string
+	Queues         []string // patterns of MatchQueue, beside Queue
 }
 
 // Page asks for a part of a list, newest id first.

@@ -22,6 +22,7 @@ type Store interface {
 	Queues
 	Work
 	Manage
+	APITokens
 	Diagnose
 
 	// Now is the database's time. Clocks follow it, so that a run_at means the same to all.
@@ -169,4 +170,28 @@ type Manage interface {
 
 	// Turn says whether the holder may run a loop now: one process at a time gets it, once per interval.
 	Turn(ctx context.Context, loop string, holder job.WorkerID, interval time.Duration, now job.Time) (bool, error)
+}
+
+// APITokens is who may use the api. A store knows hashes of secrets, never a secret.
+type APITokens interface {
+	// CreateAPIToken stores a token that is checked already, and returns it. When there is one with this hash, it returns
+	// that one as it is, revoked or not: two processes that read one secret from a file make one token, and a token that
+	// was revoked stays so. It removes tombstones older than job.KeepTombstones, never the last row.
+	// ErrLimit: there are job.MaxAPITokens.
+	CreateAPIToken(ctx context.Context, t job.APIToken, now job.Time) (job.APIToken, error)
+
+	// ListAPITokens returns all tokens in the order in which they were made, revoked and expired ones too.
+	ListAPITokens(ctx context.Context) ([]job.APIToken, error)
+
+	// FindAPIToken returns the token with this hash, revoked, expired or not. ErrNotFound.
+	FindAPIToken(ctx context.Context, hash []byte) (job.APIToken, error)
+
+	// AnyAPIToken says whether a token was ever made: once it is true it stays true.
+	AnyAPIToken(ctx context.Context) (bool, error)
+
+	// UseAPIToken notes that a token was used; the time only grows.
+	UseAPIToken(ctx context.Context, id job.ID, now job.Time) error
+
+	// RevokeAPIToken ends a token for good; its row stays, and revoking it again changes nothing. ErrNotFound.
+	RevokeAPIToken(ctx context.Context, id job.ID, now job.Time) (job.APIToken, error)
 }

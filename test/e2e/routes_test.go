@@ -129,6 +129,7 @@ func testRoutesRefuse(t *testing.T, d *document) {
 		}
 		refused(421, path, body, "Host: attacker.example")
 		refused(421, path, body, "Host: attacker.example:8080")
+		refused(401, path, body, "Authorization: Bearer nonsense")
 		refused(422, path+"?nosuch=1", body)
 		if method != http.MethodGet {
 			refused(403, path, body, "Origin: https://attacker.example", "Sec-Fetch-Site: cross-site")

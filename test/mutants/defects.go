@@ -53,5 +53,7 @@ var defects = []defect{
 	{"limit_not_tested", 10, sqlite, conformance("load", "keys keep their limits through crashes, retries and resizes, and no job is stuck")},
 	{"pause_not_in_the_fence", 0, sqlite, conformance("pause", "a paused queue hands out nothing until it is resumed")},
 	{"unique_key_not_freed", 0, sqlite, conformance("unique", "every end of a job frees its unique_key")},
+	{"revoked_token_lives", 0, sqlite, conformance("api_tokens", "a revoked token stays, and says when it was revoked first")},
+	{"tombstones_all_go", 0, sqlite, conformance("api_tokens", "once there was a token there always is, whatever becomes of it")},
 	{"limits_ignored", 0, executor, "TestJobOverItsMemoryLimitIsKilledAndSaysSo"},
 }

@@ -169,7 +169,7 @@ func bytesOf(j *job.Job) int {
 }
 
 func matches(j *job.Job, f job.Filter) bool {
-	return (f.Queue == "" || j.Queue == f.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
+	return (f.Queue == "" || j.Queue == f.Queue) && job.MatchQueue(f.Queues, j.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
 		(len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Slot == 0 || j.Slot == f.Slot) &&
 		(f.ConcurrencyKey == "" || j.ConcurrencyKey == f.ConcurrencyKey) && (f.UniqueKey == "" || j.UniqueKey == f.UniqueKey) &&
 		(f.Tag == "" || slices.Contains(job.UnmarshalTags(j.Tags), f.Tag))

@@ -51,7 +51,7 @@ func Groups() []Group {
 		{"enqueue", enqueueTests}, {"payload", payloadTests}, {"idempotency", idempotencyTests}, {"unique", uniqueTests},
 		{"claim", claimTests}, {"scan", scanTests}, {"finish", finishTests}, {"many", manyTests}, {"rescue", rescueTests}, {"cancel", cancelTests},
 		{"keys", keysTests}, {"queues", queuesTests}, {"pause", pauseTests}, {"purge", purgeTests}, {"resize", resizeTests},
-		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests},
+		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests}, {"api_tokens", apiTokensTests},
 		{"turns", turnsTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},
 		{"diagnose", diagnoseTests}, {"schema", schemaTests}, {"load", loadTests},
 	}

@@ -73,7 +73,7 @@ func (s *Store) List(_ context.Context, f job.Filter, p job.Page) (out job.Liste
 const pageBytes = 1 << 20
 
 func matches(j *job.Job, f job.Filter) bool {
-	return (f.Queue == "" || j.Queue == f.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
+	return (f.Queue == "" || j.Queue == f.Queue) && job.MatchQueue(f.Queues, j.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
 		(len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Slot == 0 || j.Slot == f.Slot) &&
 		(f.ConcurrencyKey == "" || j.ConcurrencyKey == f.ConcurrencyKey) && (f.UniqueKey == "" || j.UniqueKey == f.UniqueKey) &&
 		(f.Tag == "" || slices.Contains(job.UnmarshalTags(j.Tags), f.Tag))
