@@ -50,6 +50,7 @@ const (
 	expireSweeps  = 10
 	pruneSweeps   = 10
 	unblockSweeps = 10
+	foldSweeps    = 10
 	statsSweeps   = 5
 )
 

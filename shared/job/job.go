@@ -53,6 +53,8 @@ type Job struct {
 
 	Token Token // who holds it, or which claim finished it
 
+	Direct bool // stored by somebody's own INSERT, with nonce 0, not by Enqueue; known to claims alone
+
 	// What follows matters to Enqueue alone.
 
 	Given          bool   // the id was given by the client and may have been sent before

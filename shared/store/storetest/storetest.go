@@ -53,7 +53,7 @@ func Groups() []Group {
 		{"keys", keysTests}, {"queues", queuesTests}, {"pause", pauseTests}, {"purge", purgeTests}, {"resize", resizeTests},
 		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests},
 		{"turns", turnsTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},
-		{"schema", schemaTests}, {"load", loadTests},
+		{"stats", statsTests}, {"schema", schemaTests}, {"load", loadTests},
 	}
 }
 

@@ -43,6 +43,9 @@ type Store struct {
 	unique      map[uniqueKey]job.ID
 	idempotency map[string]*idempotency
 	turns       map[string]job.Time
+	counters    map[job.WorkerID]*counter
+	stats       job.StatsTable
+	direct      map[job.ID]bool // jobs of somebody's own INSERT
 }
 
 type queue struct {
@@ -91,6 +94,7 @@ func (s *Store) empty() {
 	s.lanes, s.jobs, s.history = map[job.Slot][]*job.Job{}, map[job.ID]*job.Job{}, map[job.ID]*finished{}
 	s.claims, s.workers = map[job.WorkerID]map[job.Token]*job.Claim{}, map[job.WorkerID]*job.Worker{}
 	s.unique, s.idempotency, s.turns = map[uniqueKey]job.ID{}, map[string]*idempotency{}, map[string]job.Time{}
+	s.counters, s.stats, s.direct = map[job.WorkerID]*counter{}, job.StatsTable{}, map[job.ID]bool{}
 }
 
 // Now implements store.Store.
