@@ -52,7 +52,7 @@ var defects = []defect{
 	{"limit_not_tested", 10, sqlite, conformance("load", "keys keep their limits through crashes, retries and resizes, and no job is stuck")},
 	{"pause_not_in_the_fence", 0, sqlite, conformance("pause", "a paused queue hands out nothing until it is resumed")},
 	{"unique_key_not_freed", 0, sqlite, conformance("unique", "every end of a job frees its unique_key")},
-	{"report_taken_twice", 0, sqlite, conformance("stats", "8 managers that fold at once add each report once")},
+	{"report_taken_twice", 0, "shared/store/sqlstore", "TestAReportThatAnotherManagerHasTakenMeanwhileIsNotAddedAgain"},
 	{"report_ignores_taken", 0, sqlite, conformance("stats", "of a report whose first part was taken meanwhile only the rest is added")},
 	{"limits_ignored", 0, executor, "TestJobOverItsMemoryLimitIsKilledAndSaysSo"},
 }
