@@ -8,11 +8,8 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-// counterRows is how many rows of processes a fold looks at, and staleRows how many rows of stats it removes.
-const (
-	counterRows = 10_000
-	staleRows   = 1000
-)
+// staleRows is how many rows of silent processes, and of each span of stats, one fold removes.
+const staleRows = 1000
 
 // silence is how long the row of a process that reports nothing is kept: twice as long as a report is good, so that one
 // which was on its way when the row went is not added after it.
@@ -28,18 +25,17 @@ type counter struct {
 // no second step that could be done twice or not at all.
 func (s *Store) FoldStats(ctx context.Context, limit int, now job.Time) (folded int, err error) {
 	var fresh, silent []counter
-	err = s.read(ctx, "fold_stats", "SELECT process, seq, taken, written_at FROM slotq_counters ORDER BY process LIMIT ?", []any{counterRows}, func(r Rows) error {
-		var c counter
-		var at job.Time
-		err := r.Scan(&c.process, &c.seq, &c.taken, &at)
-		switch {
-		case c.taken < c.seq && len(fresh) < limit:
-			fresh = append(fresh, c)
-		case c.taken >= c.seq && at < now.Add(-silence):
-			silent = append(silent, c)
-		}
-		return err
-	})
+	err = s.read(ctx, "fold_stats", "SELECT process, seq, taken FROM slotq_counters WHERE taken < seq OR written_at < ? ORDER BY process LIMIT ?",
+		[]any{now.Add(-silence), limit + staleRows}, func(r Rows) error {
+			var c counter
+			err := r.Scan(&c.process, &c.seq, &c.taken)
+			if c.taken >= c.seq {
+				silent = append(silent, c)
+			} else if len(fresh) < limit {
+				fresh = append(fresh, c)
+			}
+			return err
+		})
 	if err != nil {
 		return 0, err
 	}
