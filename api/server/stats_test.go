@@ -150,3 +150,15 @@ func TestStatsOfManyQueuesComeInPages(t *testing.T) {
 		t.Errorf("an unknown queue: %v", err)
 	}
 }
+
+// FuzzStatsCursor: only a cursor that this list has given is taken.
+func FuzzStatsCursor(f *testing.F) {
+	f.Add(statsCursor("mail"))
+	f.Add(cursor(job.ID{1}, job.Filter{}))
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, s string) {
+		if name, ok := parseStatsCursor(s); ok != (s == statsCursor(name) && name != "") {
+			t.Fatalf("%q is read as %q, %v", s, name, ok)
+		}
+	})
+}

@@ -103,3 +103,21 @@ func TestWhatAProcessKeepsIsBoundedAndLosesMinutesFirst(t *testing.T) {
 		t.Errorf("%d rows: the oldest should go first", len(got))
 	}
 }
+
+// FuzzHistogram: whatever a row holds, reading it ends in an error or in a histogram that is written back the same.
+func FuzzHistogram(f *testing.F) {
+	f.Add([]byte(`[[0,1],[75,3]]`))
+	f.Add([]byte(`[[-1,1],[500,2],[3]]`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var h, again Histogram
+		if json.Unmarshal(b, &h) != nil {
+			return
+		}
+		text, err := json.Marshal(h)
+		if err != nil || json.Unmarshal(text, &again) != nil || again != h {
+			t.Fatalf("%s: %v, %s", b, err, text)
+		}
+		h.Quantile(.99)
+	})
+}
