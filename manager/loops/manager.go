@@ -1,7 +1,7 @@
 // Package loops owns what a manager does for ever: it watches the workers' beats and declares the silent ones dead,
-// takes back what dead workers held, ends expired jobs, prunes history, repairs concurrency keys, counts what waits,
-// and adds up what processes have counted. How each of these changes a row is the store's; configuration, listeners and the command line are left to
-// package main and package command.
+// takes back what dead workers held, ends expired jobs, prunes history, repairs concurrency keys, counts what waits, and
+// adds up what processes have counted. How each of these changes a row is the store's; configuration, listeners and the
+// command line are left to package main and package command.
 //
 // Any number of managers may run. All watch and all rescue, nothing is elected; the other loops take turns, so that a
 // second manager costs the database little. That is economy, never safety: every action is a compare-and-set.
