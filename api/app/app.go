@@ -17,6 +17,7 @@ import (
 	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/nudge"
 	"github.com/slotq/slotq/shared/service"
+	"github.com/slotq/slotq/shared/stats"
 	"github.com/slotq/slotq/shared/store"
 )
 
@@ -75,8 +76,9 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 		return nil, err
 	}
 	nudges := nudge.NewSender(s.Workers)
+	counter := stats.New(s, databaseTime.Now)
 	calls := server.New(server.Options{
-		Store: s, Clock: databaseTime, Log: log, Registry: registry, Nudge: nudges.Nudge,
+		Store: counter, Clock: databaseTime, Log: log, Registry: registry, Nudge: nudges.Nudge,
 		Hosts: c.hosts(), MaxPayload: int(c.MaxPayload), MaxBody: int64(c.MaxBody), NoCreate: !c.AutoCreate,
 		TokensOnly: !service.IsLoopback(c.Listen) && !c.Insecure, RateLimit: c.RateLimit,
 	})
@@ -113,6 +115,7 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 		return nil
 	})
 	group.Add("nudges", nudges.Run)
+	group.Add("stats", func(ctx context.Context) error { return counter.Run(ctx, c.Heartbeat, log) })
 	group.Add("calls", calls.Run)
 	if opsListener != nil {
 		group.Add("ops", func(ctx context.Context) error { return service.Serve(ctx, service.NewServer(ops, log), opsListener) })

@@ -120,6 +120,10 @@ var rules = map[string]rule{
 	"POST /v1/queues/{name}/resume": {operates, 200, 404, onQueue("/resume", "")},
 	"POST /v1/queues/{name}/purge":  {operates, 200, 404, onQueue("/purge", "")},
 
+	"GET /v1/stats": {reads, 200, 404, func(s *scene, kind string) (string, string) {
+		return "/v1/stats?queue=" + s.queue(kind), ""
+	}},
+
 	"GET /v1/workers":             {reads, 200, 200, func(*scene, string) (string, string) { return "/v1/workers", "" }},
 	"POST /v1/workers/{id}/quiet": {operates, 200, 404, onWorker("/quiet")},
 	"POST /v1/workers/{id}/stop":  {operates, 200, 404, onWorker("/stop")},

@@ -70,6 +70,9 @@ func (s *Server) table() []route {
 			Answers: answers{200: wire.Worker{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.quietWorker},
 		{openapi.Operation{Method: post, Pattern: "/v1/workers/{id}/stop", Tag: "workers", Summary: "Ask a worker to drain and end",
 			Answers: answers{200: wire.Worker{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.stopWorker},
+
+		{openapi.Operation{Method: get, Pattern: "/v1/stats", Tag: "stats", Summary: "What happened in the last hour and week, by queue", Description: "Counts and quantiles by minute and hour. A minute is complete 20 seconds after its end; one in which nothing was counted is absent.",
+			Query: statsParameters(), Answers: answers{200: wire.StatsPage{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.listStats},
 	}
 }
 

@@ -25,6 +25,7 @@ type Store interface {
 	Now(ctx context.Context) (job.Time, error)
 	Workers(ctx context.Context) ([]job.Worker, error)
 	CommandWorker(ctx context.Context, w job.WorkerID, quiet, stop bool) (job.Worker, error)
+	ListStats(ctx context.Context, queues []int32, now job.Time) ([]job.Stats, error)
 }
 
 // Options are what a server is made of. Store and Clock are needed.

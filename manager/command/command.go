@@ -15,6 +15,7 @@ import (
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/service"
+	"github.com/slotq/slotq/shared/stats"
 	"github.com/slotq/slotq/shared/store"
 )
 
@@ -32,6 +33,7 @@ type flags struct {
 	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
 	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
 	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+	Stats   statsCommand   `cmd:"" help:"Show what happened in the last hour, or week, by queue."`
 	Tokens  tokensCommand  `cmd:"" help:"List, make and revoke tokens of the api."`
 
 	Completion completionCommand `cmd:"" help:"Write a script that completes this command line in a shell."`
@@ -75,13 +77,19 @@ func Main(ctx context.Context, p service.Process) error {
 		return err
 	}
 	defer s.Close()
-	c := &call{ctx: ctx, store: s, out: p.Stdout, err: p.Stderr, in: p.Stdin, json: f.JSON}
+	c := &call{ctx: ctx, out: p.Stdout, err: p.Stderr, in: p.Stdin, json: f.JSON}
+	counter := stats.New(s, func() job.Time { return c.now })
+	c.store = counter
 	if _, ok := command.(*migrateCommand); !ok {
 		if err := c.begin(f.DatabaseURL); err != nil {
 			return explain(err, f.DatabaseURL)
 		}
 	}
-	return explain(command.(executor).execute(c), f.DatabaseURL)
+	err = command.(executor).execute(c)
+	if err := counter.Report(ctx); err != nil {
+		fmt.Fprintln(p.Stderr, "What this command did is not in the stats:", explain(err, f.DatabaseURL))
+	}
+	return explain(err, f.DatabaseURL)
 }
 
 // open opens the database; its errors say which one, never with the password.

@@ -30,6 +30,7 @@ var jsonCalls = map[string]struct {
 	"queues purge":  {args: "purged --yes"},
 	"queues delete": {args: "empty"},
 	"slots":         {args: "mail"},
+	"stats":         {},
 	"jobs list":     {args: "--queue=mail"},
 	"jobs show":     {args: "WAITING"},
 	"jobs cancel":   {args: "WAITING"},

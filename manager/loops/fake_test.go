@@ -33,6 +33,7 @@ type fakeStore struct {
 	counted  time.Duration    // what a Count takes
 	expired  []int            // what Expire answers, call by call
 	pruned   []int
+	folded   []int
 	unblocks []*job.Key // the cursors that Unblock was given
 	keys     []job.Key  // the cursors that it answers with
 	frozen   chan struct{}
@@ -156,10 +157,16 @@ func (f *fakeStore) Rescue(_ context.Context, c job.Claim, counted bool, _ time.
 	return []job.Outcome{{Job: &job.Job{Queue: "q", Kind: "k"}, Action: action}}, nil
 }
 
-func (f *fakeStore) Expire(context.Context, int, job.Time) (int, error) {
+func (f *fakeStore) Expire(context.Context, int, job.Time) ([]*job.Job, error) {
 	unlock, err := f.lock()
 	defer unlock()
-	return pop(&f.expired), err
+	return make([]*job.Job, pop(&f.expired)), err
+}
+
+func (f *fakeStore) FoldStats(context.Context, int, job.Time) (int, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return pop(&f.folded), err
 }
 
 func (f *fakeStore) Prune(context.Context, int, job.Time) (int, error) {

@@ -54,6 +54,8 @@ type Job struct {
 	Token Token // who holds it, or which claim finished it
 	InRow bool  // its claim had passed over no job before it in its priority: those of the claim stand side by side
 
+	Direct bool // stored by somebody's own INSERT, with nonce 0, not by Enqueue; known to claims alone
+
 	// What follows matters to Enqueue alone.
 
 	Given          bool   // the id was given by the client and may have been sent before

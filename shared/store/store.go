@@ -24,6 +24,7 @@ type Store interface {
 	Manage
 	APITokens
 	Diagnose
+	Stats
 
 	// Now is the database's time. Clocks follow it, so that a run_at means the same to all.
 	Now(ctx context.Context) (job.Time, error)
@@ -157,8 +158,8 @@ type Manage interface {
 	// counted false: the worker died with a suspect, and this claim held only neighbours. 0 = somebody else did it.
 	Rescue(ctx context.Context, c job.Claim, counted bool, lease time.Duration, now job.Time) ([]job.Outcome, error)
 
-	// Expire ends waiting jobs whose expires_at has passed as discarded, at most limit of them.
-	Expire(ctx context.Context, limit int, now job.Time) (int, error)
+	// Expire ends waiting jobs whose expires_at has passed as discarded, at most limit of them, and returns them.
+	Expire(ctx context.Context, limit int, now job.Time) ([]*job.Job, error)
 
 	// Prune deletes at most limit rows each of history, idempotency keys and dead workers without claims, whose time
 	// is over. An unfinished job is never touched.

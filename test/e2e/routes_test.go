@@ -101,6 +101,9 @@ func testRoutes(t *testing.T, d *document) {
 			spare.Exit(t, patience)
 		}
 	}
+	want(200, get, "/v1/stats", "")
+	want(200, get, "/v1/stats?queue=routes", "")
+	want(404, get, "/v1/stats?queue=made", "")
 	for _, path := range []string{"/", "/docs", "/healthz", "/readyz", "/metrics"} {
 		if a := ask(t, d.s, get, path, ""); a.status != 200 || len(a.body) == 0 {
 			t.Errorf("%s: %d", path, a.status)

@@ -218,6 +218,21 @@ func (b *big) managerCalls() []call {
 		}},
 		{name: "unblock from the first key", do: unblock(nil)},
 		{name: "unblock from a key on", do: unblock(&job.Key{Slot: job.Slot{QueueID: b.keyed.ID, Slot: 3}, ConcurrencyKey: "key3"})},
+		{name: "report stats", do: func(ctx context.Context, s store.Store) error { return b.report(ctx, s, 7, 1, 4, 60) }},
+		{name: "report stats again", do: func(ctx context.Context, s store.Store) error { return b.report(ctx, s, 7, 2, 4, 60) }},
+		{name: "fold stats", do: func(ctx context.Context, s store.Store) error { _, err := s.FoldStats(ctx, 50, b.now); return err }},
+		{name: "fold stats and prune", do: func(ctx context.Context, s store.Store) error {
+			_, err := s.FoldStats(ctx, 50, b.now.Add(10*24*time.Hour))
+			return err
+		}},
+		{name: "list stats", do: func(ctx context.Context, s store.Store) error {
+			var queues []int32
+			for id := range int32(store.StatsQueues) {
+				queues = append(queues, id+1)
+			}
+			_, err := s.ListStats(ctx, queues, b.now)
+			return err
+		}},
 		{name: "turn", do: func(ctx context.Context, s store.Store) error {
 			_, err := s.Turn(ctx, "stats", 7, time.Second, b.now)
 			return err

@@ -55,5 +55,7 @@ var defects = []defect{
 	{"unique_key_not_freed", 0, sqlite, conformance("unique", "every end of a job frees its unique_key")},
 	{"revoked_token_lives", 0, sqlite, conformance("api_tokens", "a revoked token stays, and says when it was revoked first")},
 	{"tombstones_all_go", 0, sqlite, conformance("api_tokens", "once there was a token there always is, whatever becomes of it")},
+	{"report_taken_twice", 0, "shared/store/sqlstore", "TestAReportThatAnotherManagerHasTakenMeanwhileIsNotAddedAgain"},
+	{"report_ignores_taken", 0, sqlite, conformance("stats", "of a report whose first part was taken meanwhile only the rest is added")},
 	{"limits_ignored", 0, executor, "TestJobOverItsMemoryLimitIsKilledAndSaysSo"},
 }

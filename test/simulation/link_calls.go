@@ -181,11 +181,11 @@ func (l *link) Rescue(ctx context.Context, c job.Claim, counted bool, lease time
 	})
 }
 
-func (l *link) Expire(ctx context.Context, limit int, now job.Time) (int, error) {
-	return call(ctx, l.p, "expire", true, func() (int, error) {
-		n, err := l.db().Expire(bg, limit, now)
-		l.p.w.counts["jobs expired by a sweep"] += n
-		return n, err
+func (l *link) Expire(ctx context.Context, limit int, now job.Time) ([]*job.Job, error) {
+	return call(ctx, l.p, "expire", true, func() ([]*job.Job, error) {
+		expired, err := l.db().Expire(bg, limit, now)
+		l.p.w.counts["jobs expired by a sweep"] += len(expired)
+		return expired, err
 	})
 }
 
@@ -203,4 +203,12 @@ func (l *link) Unblock(ctx context.Context, after *job.Key, limit int) (*job.Key
 
 func (l *link) Turn(ctx context.Context, loop string, holder job.WorkerID, interval time.Duration, now job.Time) (bool, error) {
 	return call(ctx, l.p, "turn", true, func() (bool, error) { return l.db().Turn(bg, loop, holder, interval, now) })
+}
+
+func (l *link) ReportStats(ctx context.Context, r job.StatsReport) (int64, error) {
+	return call(ctx, l.p, "report stats", true, func() (int64, error) { return l.db().ReportStats(bg, r) })
+}
+
+func (l *link) FoldStats(ctx context.Context, limit int, now job.Time) (int, error) {
+	return call(ctx, l.p, "fold stats", true, func() (int, error) { return l.db().FoldStats(bg, limit, now) })
 }

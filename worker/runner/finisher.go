@@ -191,6 +191,7 @@ func (f *finisher) finish(ctx context.Context, batch []ending) ([]job.Verdict, e
 	ends := map[*claim]int{}
 	for i := range batch {
 		outcomes[i] = batch[i].outcome
+		outcomes[i].Took = batch[i].took
 		if x := batch[i].run; x != nil {
 			ends[x.claim]++
 		}

@@ -79,6 +79,9 @@ func (r *Runner) releaseStrays(ctx context.Context, id job.WorkerID, before []jo
 	return nil
 }
 
+// count reports the stats, once a heartbeat when there are any.
+func (r *Runner) count(ctx context.Context) { _ = r.store.Run(ctx, r.opts.Heartbeat, r.log) }
+
 // leave takes the worker's row away, so that nobody waits for its next beat. When it fails, the manager's sweep does
 // the same a lease later.
 func (r *Runner) leave() {

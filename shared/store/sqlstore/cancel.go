@@ -99,47 +99,48 @@ func (s *Store) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
 	return j, err
 }
 
-// expire ends jobs of a claim's slot, under its fence, that were found too late to start.
-func expire(ctx context.Context, tx Tx, jobs []*job.Job, now job.Time) error {
+// expire ends jobs of a claim's slot, under its fence, that were found too late to start, and says how many.
+func expire(ctx context.Context, tx Tx, jobs []*job.Job, now job.Time) (expired int, err error) {
 	for _, j := range jobs {
 		n, err := archive(ctx, tx, ofClaim([]*job.Job{{ID: j.ID}}), ending{job.Discarded, job.ReasonExpired}, now)
 		if err != nil {
-			return err
+			return expired, err
 		}
 		if n == 1 {
 			if err := leave(ctx, tx, j); err != nil {
-				return err
+				return expired, err
 			}
+			expired++
 		}
 	}
-	return nil
+	return expired, nil
 }
 
 // expiryPause is how long, in microseconds, a sweep leaves a job alone that ran when its expires_at passed.
 const expiryPause = 30_000_000
 
 // Expire implements store.Manage. The table expiries says when to look; the job's row decides.
-func (s *Store) Expire(ctx context.Context, limit int, now job.Time) (int, error) {
+func (s *Store) Expire(ctx context.Context, limit int, now job.Time) (expired []*job.Job, err error) {
 	type due struct {
 		at job.Time
 		id job.ID
 	}
 	var dues []due
-	err := s.read(ctx, "expire", "SELECT expires_at, id FROM slotq_expiries WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?", []any{now, limit}, func(r Rows) error {
+	err = s.read(ctx, "expire", "SELECT expires_at, id FROM slotq_expiries WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?", []any{now, limit}, func(r Rows) error {
 		var d due
 		err := r.Scan(&d.at, &d.id)
 		dues = append(dues, d)
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	expired := 0
 	for _, d := range dues {
+		var j *job.Job
 		ended := false
-		err := s.write(ctx, "expire", func(ctx context.Context, tx Tx, _ bool) error {
+		err := s.write(ctx, "expire", func(ctx context.Context, tx Tx, _ bool) (err error) {
 			ended = false
-			j, err := get(ctx, tx, d.id, now)
+			j, err = get(ctx, tx, d.id, now)
 			if err != nil && !errors.Is(err, job.ErrNotFound) {
 				return err
 			}
@@ -160,7 +161,7 @@ func (s *Store) Expire(ctx context.Context, limit int, now job.Time) (int, error
 			return expired, err
 		}
 		if ended {
-			expired++
+			expired = append(expired, j)
 		}
 	}
 	return expired, nil

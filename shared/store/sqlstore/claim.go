@@ -41,7 +41,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		}
 		out.More, out.Suspects = c.more, slices.Contains(c.blind[:], true)
 		if len(c.expired) > 0 {
-			if err := expire(ctx, tx, c.expired, r.Now); err != nil {
+			if out.Expired, err = expire(ctx, tx, c.expired, r.Now); err != nil {
 				return err
 			}
 		}
@@ -103,7 +103,7 @@ func claimedBefore(ctx context.Context, tx Tx, r job.ClaimRequest) ([]*job.Job, 
 		return nil, err
 	}
 	var jobs []*job.Job
-	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
+	rows, err = tx.Query(ctx, "SELECT "+foundJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
 		split16(list), r.Token)
 	err = each(rows, err, func(rows Rows) error {
 		j, err := scanJob(rows, r.Now, false)

@@ -56,6 +56,8 @@ var mutations = map[string][]mutation{
 	"pause_not_in_the_fence":   {{"UPDATE slotq_slots SET epoch", " AND paused = 0", ""}},
 	"revoked_token_lives":      {{"UPDATE slotq_api_tokens SET revoked_at", "revoked_at = ?", "revoked_at = 0 * ?"}},
 	"tombstones_all_go":        {{"DELETE FROM slotq_api_tokens", "id <> ?", "(id <> ? OR 1 = 1)"}},
+	"report_taken_twice":       {{"UPDATE slotq_counters SET taken", "AND taken = ?", "AND (taken = ? OR 1 = 1)"}},
+	"report_ignores_taken":     {{"UPDATE slotq_counters SET seq", "AND taken = ?", "AND (taken = ? OR 1 = 1)"}},
 	"unique_key_not_freed":     {{"DELETE FROM slotq_unique_keys", "id = ?", "id = ? AND 1 = 0"}},
 }
 

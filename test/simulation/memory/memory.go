@@ -44,6 +44,9 @@ type Store struct {
 	idempotency map[string]*idempotency
 	turns       map[string]job.Turn
 	apiTokens   []*job.APIToken
+	counters    map[job.WorkerID]*counter
+	stats       job.StatsTable
+	direct      map[job.ID]bool // jobs of somebody's own INSERT
 }
 
 type queue struct {
@@ -93,6 +96,7 @@ func (s *Store) empty() {
 	s.claims, s.workers = map[job.WorkerID]map[job.Token]*job.Claim{}, map[job.WorkerID]*job.Worker{}
 	s.unique, s.idempotency, s.turns = map[uniqueKey]job.ID{}, map[string]*idempotency{}, map[string]job.Turn{}
 	s.apiTokens = nil
+	s.counters, s.stats, s.direct = map[job.WorkerID]*counter{}, job.StatsTable{}, map[job.ID]bool{}
 }
 
 // Now implements store.Store.

@@ -71,6 +71,12 @@ func past(s *Store, statement string) (n int64, err error) {
 		for _, row := range s.slots {
 			n += row.Epoch
 		}
+	case "SELECT COUNT(*) FROM slotq_stats":
+		n = int64(len(s.stats))
+	case "SELECT COUNT(*) FROM slotq_counters":
+		n = int64(len(s.counters))
+	case "UPDATE slotq_jobs SET nonce = 0":
+		each(func(j *job.Job) { s.direct[j.ID] = true })
 	case "UPDATE slotq_jobs SET crashes = 1":
 		each(func(j *job.Job) { j.Crashes = 1 })
 	case "UPDATE slotq_jobs SET kind = 'mine'":
