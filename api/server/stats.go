@@ -48,16 +48,17 @@ func (s *Server) listStats(_ http.ResponseWriter, r *http.Request) (answer, erro
 	if err := refuse(bad); err != nil {
 		return answer{}, err
 	}
-	out, err := within(r.Context(), s, func(ctx context.Context) (wire.StatsPage, error) { return s.stats(ctx, name, after, limit) })
+	out, err := within(r.Context(), s, func(ctx context.Context) (wire.StatsPage, error) {
+		return s.stats(ctx, accessOf(r.Context()), name, after, limit)
+	})
 	return answer{status: http.StatusOK, body: out}, err
 }
 
-func (s *Server) stats(ctx context.Context, name, after string, limit int) (page wire.StatsPage, err error) {
+func (s *Server) stats(ctx context.Context, a access, name, after string, limit int) (page wire.StatsPage, err error) {
 	queues, err := s.Store.ListQueues(ctx, false)
 	if err != nil {
 		return page, err
 	}
-	a := accessOf(ctx)
 	queues = slices.DeleteFunc(queues, func(q job.Queue) bool { return name != "" && q.Name != name || q.Name <= after || !a.sees(q.Name) })
 	if name != "" && len(queues) == 0 {
 		return page, job.ErrNotFound
