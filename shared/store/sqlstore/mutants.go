@@ -53,6 +53,7 @@ var mutations = map[string][]mutation{
 	"limit_not_tested":         {{"COUNT(*) FROM slotq_keyed", "COUNT(*)", "0 * COUNT(*)"}},
 	"key_kept_when_put_back":   {{"crashes = ?, snoozes = ?", ", key_held = 0", ""}},
 	"pause_not_in_the_fence":   {{"UPDATE slotq_slots SET epoch", " AND paused = 0", ""}},
+	"action_step_not_compared": {{"UPDATE slotq_actions SET step", "AND step = ?", "AND (step = ? OR 1 = 1)"}},
 	"unique_key_not_freed":     {{"DELETE FROM slotq_unique_keys", "id = ?", "id = ? AND 1 = 0"}},
 }
 

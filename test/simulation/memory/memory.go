@@ -43,6 +43,7 @@ type Store struct {
 	unique      map[uniqueKey]job.ID
 	idempotency map[string]*idempotency
 	turns       map[string]job.Time
+	actions     map[job.ID]*job.BulkAction
 }
 
 type queue struct {
@@ -91,6 +92,7 @@ func (s *Store) empty() {
 	s.lanes, s.jobs, s.history = map[job.Slot][]*job.Job{}, map[job.ID]*job.Job{}, map[job.ID]*finished{}
 	s.claims, s.workers = map[job.WorkerID]map[job.Token]*job.Claim{}, map[job.WorkerID]*job.Worker{}
 	s.unique, s.idempotency, s.turns = map[uniqueKey]job.ID{}, map[string]*idempotency{}, map[string]job.Time{}
+	s.actions = map[job.ID]*job.BulkAction{}
 }
 
 // Now implements store.Store.
