@@ -53,6 +53,7 @@ type Server struct {
 	queues  *intake.Queues
 	metrics *metrics
 	routes  []route
+	kinds   kinds
 
 	bodies *semaphore.Weighted // bytes of large bodies in memory at once
 	calls  chan struct{}       // calls to the store under way, but for intake's
@@ -89,6 +90,7 @@ func New(o Options) *Server {
 		metrics: newMetrics(o.Registry),
 		bodies:  semaphore.NewWeighted(largeBodies * o.MaxBody),
 		calls:   make(chan struct{}, callsAtOnce),
+		kinds:   kinds{turn: make(chan struct{}, 1)},
 	}
 	s.routes = s.table()
 	return s

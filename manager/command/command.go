@@ -23,13 +23,15 @@ type flags struct {
 	service.Common
 	JSON bool `name:"json" help:"Print JSON for scripts instead of a table."`
 
-	Run     runCommand     `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
-	Status  statusCommand  `cmd:"" help:"Show how the whole stands, on one screen."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this binary's version."`
-	Queues  queuesCommand  `cmd:"" help:"List and change queues."`
-	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
-	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
-	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+	Run      runCommand      `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
+	Status   statusCommand   `cmd:"" help:"Show how the whole stands, on one screen."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database's schema to this binary's version."`
+	Queues   queuesCommand   `cmd:"" help:"List and change queues."`
+	Slots    slotsCommand    `cmd:"" help:"Show the slots of a queue."`
+	Jobs     jobsCommand     `cmd:"" help:"List, show and change jobs."`
+	Kinds    kindsCommand    `cmd:"" help:"List kinds of jobs: who serves them, and how their jobs stand."`
+	Failures failuresCommand `cmd:"" help:"Show what jobs failed with last, alike errors together."`
+	Workers  workersCommand  `cmd:"" help:"List workers, make them quiet, stop them."`
 }
 
 // call is one call of a subcommand.
