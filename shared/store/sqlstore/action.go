@@ -29,32 +29,37 @@ func (s *Store) Act(ctx context.Context, a job.BulkAction) (there job.BulkAction
 	}
 	row := []any{a.ID, string(a.Verb), flag(a.DryRun), choice, blob(a.Digest), a.CreatedAt, 0, 0, 0, int(a.Source), a.After, 0, 0, 0}
 	err = s.write(ctx, "act", func(ctx context.Context, tx Tx, _ bool) error {
-		if there, err = readAction(ctx, tx, a.ID); errors.Is(err, job.ErrNotFound) {
-			open := 0
-			rows, err := tx.Query(ctx, "SELECT COUNT(*) FROM (SELECT id FROM slotq_actions WHERE remove_at = 0 LIMIT ?) t", job.MaxOpenActions)
-			if err = each(rows, err, func(r Rows) error { return r.Scan(&open) }); err != nil {
-				return err
-			}
-			if open >= job.MaxOpenActions {
-				return job.ErrLimit
-			}
-			// Quiet: two of one id may come at once, and the one that waited here reads the other's.
-			if err := tx.Insert(ctx, "slotq_actions", actionColumns, [][]any{row}, true); err != nil {
-				return err
-			}
-			there, err = readAction(ctx, tx, a.ID)
-			if err != nil {
-				return err
-			}
-		} else if err != nil {
-			return err
+		there, err = readAction(ctx, tx, a.ID)
+		switch {
+		case errors.Is(err, job.ErrNotFound):
+			there, err = addAction(ctx, tx, row)
+		case err == nil:
+			err = s.confirm(ctx, tx) // it may be an earlier try's
 		}
-		if !bytes.Equal(there.Digest, a.Digest) {
-			return job.ErrMismatch
+		if err == nil && !bytes.Equal(there.Digest, a.Digest) {
+			err = job.ErrMismatch
 		}
-		return nil
+		return err
 	})
 	return there, err
+}
+
+// addAction stores a new action, unless too many are open.
+func addAction(ctx context.Context, tx Tx, row []any) (there job.BulkAction, err error) {
+	open := 0
+	rows, err := tx.Query(ctx, "SELECT COUNT(*) FROM (SELECT id FROM slotq_actions WHERE remove_at = 0 LIMIT ?) t", job.MaxOpenActions)
+	err = each(rows, err, func(r Rows) error { return r.Scan(&open) })
+	if err == nil && open >= job.MaxOpenActions {
+		err = job.ErrLimit
+	}
+	if err == nil {
+		// Quiet: two of one id may come at once, and the one that waited here reads the other's.
+		err = tx.Insert(ctx, "slotq_actions", actionColumns, [][]any{row}, true)
+	}
+	if err != nil {
+		return there, err
+	}
+	return readAction(ctx, tx, row[0].(job.ID))
 }
 
 // Action implements store.Jobs.
