@@ -159,14 +159,18 @@ func (s *Store) StepAction(ctx context.Context, id job.ID, now job.Time) (job.Bu
 // actionPage reads the jobs of the next step, and where the action stands after it.
 func (s *Store) actionPage(ctx context.Context, a job.BulkAction, now job.Time) (next job.BulkAction, jobs []*job.Job, err error) {
 	next = a
+	most := actionJobs
+	if a.DryRun {
+		most = listRows
+	}
 	var end bool
 	if len(a.Choice.IDs) > 0 {
 		jobs, next.After, end, err = s.actionIDs(ctx, &a, now)
 	} else {
-		jobs, next.After, end, err = s.listSource(ctx, a.Source, a.Chooses, a.After, actionJobs, now)
-		if len(jobs) > actionJobs {
-			jobs, end = jobs[:actionJobs], false
-			next.After = jobs[actionJobs-1].ID
+		jobs, next.After, end, err = s.listSource(ctx, a.Source, a.Chooses, a.After, most, now)
+		if len(jobs) > most {
+			jobs, end = jobs[:most], false
+			next.After = jobs[most-1].ID
 		}
 	}
 	if err != nil || !end {
