@@ -69,7 +69,7 @@ func (s *Store) pruneActions(now job.Time) {
 	})
 }
 
-// StepAction implements store.Manage. Unfinished jobs are Source 0, all of history is the state after it.
+// StepAction implements store.Manage. Unfinished jobs are Source 0, all of history is any other.
 func (s *Store) StepAction(_ context.Context, id job.ID, now job.Time) (job.BulkAction, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *Store) StepAction(_ context.Context, id job.ID, now job.Time) (job.Bulk
 	}
 	switch {
 	case len(page) > actionJobs:
-	case a.Source == 0:
+	case a.Source == 0 && a.Choice.States[len(a.Choice.States)-1].Finished():
 		a.Source, a.After = job.Completed, newest
 	default:
 		a.FinishedAt = now
