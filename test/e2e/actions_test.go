@@ -26,7 +26,7 @@ func TestAnActionSurvivesManagersThatAreKilledAndDoesEachJobOnce(t *testing.T) {
 		a := must(s.Client.Act(t.Context(), wire.NewAction{Action: "cancel", Filter: wire.ActionFilter{Queue: "many"}, IdempotencyKey: "once"}))(t)
 		late := post(t, s, wire.NewJob{Kind: "nobody", Queue: "many"})
 		kills, seen := 0, int64(0)
-		eventually(t, patience, "the action ends", func() error {
+		eventually(t, 2*patience, "the action ends", func() error {
 			var err error
 			if a, err = s.Client.Action(t.Context(), a.ID); err != nil {
 				return err
