@@ -101,7 +101,7 @@ func (s *Server) postAction(w http.ResponseWriter, r *http.Request) (answer, err
 	}
 	a.CreatedAt, a.Digest = s.Clock.Now(), digest(v)
 	a.ID = actionID(key, a.CreatedAt)
-	a, err = within(r.Context(), s, func(ctx context.Context) (job.BulkAction, error) { return s.Store.Act(ctx, a) })
+	there, err := within(r.Context(), s, func(ctx context.Context) (job.BulkAction, error) { return s.Store.Act(ctx, a) })
 	switch {
 	case errors.Is(err, job.ErrMismatch):
 		return answer{}, wire.NewProblem(wire.CodeMismatch, "", wire.FieldError{Header: keyHeader, Detail: "was sent before with another body: a new action needs a new key"})
@@ -110,7 +110,7 @@ func (s *Server) postAction(w http.ResponseWriter, r *http.Request) (answer, err
 	case err != nil:
 		return answer{}, unanswered(err)
 	}
-	return answer{status: http.StatusAccepted, location: "/v1/actions/" + a.ID.String(), body: wire.ActionOf(a)}, nil
+	return answer{status: http.StatusAccepted, location: "/v1/actions/" + there.ID.String(), body: wire.ActionOf(there)}, nil
 }
 
 // actionID is the id of an action: one made of its key, so that an action which is sent again meets itself, or a new one.
