@@ -30,7 +30,11 @@ var scopes = map[string]job.Scope{
 	"POST /v1/queues/{name}/resume": job.ScopeOperate,
 	"POST /v1/queues/{name}/purge":  job.ScopeOperate,
 
-	"GET /v1/stats": job.ScopeRead,
+	"GET /v1/stats":         job.ScopeRead,
+	"GET /v1/kinds":         job.ScopeRead,
+	"GET /v1/failures":      job.ScopeRead,
+	"POST /v1/jobs/actions": job.ScopeOperate,
+	"GET /v1/actions/{id}":  job.ScopeRead,
 
 	"GET /v1/workers":             job.ScopeRead,
 	"POST /v1/workers/{id}/quiet": job.ScopeOperate,

@@ -120,6 +120,17 @@ var rules = map[string]rule{
 	"POST /v1/queues/{name}/resume": {operates, 200, 404, onQueue("/resume", "")},
 	"POST /v1/queues/{name}/purge":  {operates, 200, 404, onQueue("/purge", "")},
 
+	"GET /v1/kinds": {reads, 200, 200, func(s *scene, kind string) (string, string) {
+		s.job(kind, 0)
+		return "/v1/kinds", ""
+	}},
+	"GET /v1/failures": {reads, 200, 200, func(_ *scene, kind string) (string, string) { return "/v1/failures?queue=" + kind, "" }},
+	"POST /v1/jobs/actions": {operates, 202, 403, func(_ *scene, kind string) (string, string) {
+		return "/v1/jobs/actions", `{"action":"cancel","dry_run":true,"filter":{"queue":"` + kind + `"}}`
+	}},
+	"GET /v1/actions/{id}": {reads, 200, 404, func(s *scene, kind string) (string, string) {
+		return "/v1/actions/" + s.action(kind).String(), ""
+	}},
 	"GET /v1/stats": {reads, 200, 404, func(s *scene, kind string) (string, string) {
 		return "/v1/stats?queue=" + s.queue(kind), ""
 	}},
@@ -127,6 +138,21 @@ var rules = map[string]rule{
 	"GET /v1/workers":             {reads, 200, 200, func(*scene, string) (string, string) { return "/v1/workers", "" }},
 	"POST /v1/workers/{id}/quiet": {operates, 200, 404, onWorker("/quiet")},
 	"POST /v1/workers/{id}/stop":  {operates, 200, 404, onWorker("/stop")},
+}
+
+// action makes one as a token for the queues that begin with kind would.
+func (s *scene) action(kind string) job.ID {
+	s.Helper()
+	now := s.server.Clock.Now()
+	a := job.BulkAction{ID: job.NewID(now), Verb: job.VerbCancel, DryRun: true, CreatedAt: now, Digest: make([]byte, 16),
+		Choice: job.Choice{Filter: job.Filter{Queue: kind, Queues: []string{kind + "*"}}}}
+	if bad := a.Ready(false); len(bad) > 0 {
+		s.Fatal(bad)
+	}
+	if _, err := s.store.Act(s.Context(), a); err != nil {
+		s.Fatal(err)
+	}
+	return a.ID
 }
 
 func onQueue(call, body string) func(*scene, string) (string, string) {

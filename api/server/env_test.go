@@ -274,6 +274,27 @@ func (f *faulty) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
 	return f.Store.Delete(ctx, id)
 }
 
+func (f *faulty) Act(ctx context.Context, a job.BulkAction) (job.BulkAction, error) {
+	if err := f.trouble(); err != nil {
+		return a, err
+	}
+	return f.Store.Act(ctx, a)
+}
+
+func (f *faulty) Action(ctx context.Context, id job.ID) (job.BulkAction, error) {
+	if err := f.trouble(); err != nil {
+		return job.BulkAction{}, err
+	}
+	return f.Store.Action(ctx, id)
+}
+
+func (f *faulty) Failures(ctx context.Context, filter job.Filter, limit int, now job.Time) (job.FailureList, error) {
+	if err := f.trouble(); err != nil {
+		return job.FailureList{}, err
+	}
+	return f.Store.Failures(ctx, filter, limit, now)
+}
+
 func (f *faulty) ListQueues(ctx context.Context, deleted bool) ([]job.Queue, error) {
 	if err := f.trouble(); err != nil {
 		return nil, err

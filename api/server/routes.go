@@ -47,6 +47,16 @@ func (s *Server) table() []route {
 		{openapi.Operation{Method: post, Pattern: "/v1/jobs/{id}/run", Tag: "jobs", Summary: "Make a scheduled or retryable job due now",
 			Answers: answers{200: wire.Job{}}, Problems: []wire.Code{wire.CodeNotFound, wire.CodeState}}, s.runJob},
 
+		{openapi.Operation{Method: post, Pattern: "/v1/jobs/actions", Tag: "actions", Summary: "Retry, cancel, run or delete all jobs that a filter chooses", Description: "Answers at once; a manager carries it out in small steps. Jobs that are made or end later are not touched.",
+			Headers: []openapi.Parameter{{Name: keyHeader, Doc: "Makes the request safe to send again while the action is known; 1 to 255 bytes, quoted or bare.", Schema: map[string]any{"type": "string"}}},
+			Body:    wire.NewAction{}, Answers: answers{202: wire.Action{}}, Problems: []wire.Code{wire.CodeMismatch, wire.CodeLimit}}, s.postAction},
+		{openapi.Operation{Method: get, Pattern: "/v1/actions/{id}", Tag: "actions", Summary: "How far an action is", Description: "It is known for 24 hours after its end.",
+			Answers: answers{200: wire.Action{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.getAction},
+		{openapi.Operation{Method: get, Pattern: "/v1/kinds", Tag: "kinds", Summary: "All kinds that have unfinished jobs or a worker, by name", Description: "Counts up to 10,000 jobs of each slot; counted_at says when.",
+			Answers: answers{200: wire.KindList{}}}, s.listKinds},
+		{openapi.Operation{Method: get, Pattern: "/v1/failures", Tag: "failures", Summary: "What retryable and discarded jobs failed with last, newest first", Description: "Grouped by kind and by the message's general form. Reads a bounded number of rows and says when there were more.",
+			Query: failureParameters(), Answers: answers{200: wire.FailureList{}}}, s.listFailures},
+
 		{openapi.Operation{Method: get, Pattern: "/v1/queues", Tag: "queues", Summary: "All queues, by name", Answers: answers{200: wire.QueueList{}}}, s.listQueues},
 		{openapi.Operation{Method: get, Pattern: "/v1/queues/{name}", Tag: "queues", Summary: "A queue and its settings",
 			Answers: answers{200: wire.Queue{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.getQueue},
@@ -90,6 +100,12 @@ func listParameters() []openapi.Parameter {
 		{Name: "limit", Doc: "The most jobs of a page.", Schema: map[string]any{"type": "integer", "minimum": 1, "maximum": maxPage, "default": defaultPage}},
 		{Name: "cursor", Doc: "next_cursor of the page before.", Schema: map[string]any{"type": "string", "minLength": 1}},
 	}
+}
+
+func failureParameters() []openapi.Parameter {
+	list := listParameters()
+	limit := slices.IndexFunc(list, func(p openapi.Parameter) bool { return p.Name == "limit" })
+	return []openapi.Parameter{list[0], list[1], {Name: "limit", Doc: "The most failures.", Schema: list[limit].Schema}}
 }
 
 // Document is the OpenAPI document of the calls.

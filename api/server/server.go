@@ -59,6 +59,7 @@ type Server struct {
 	routes  []route
 	tokens  *tokens
 	rates   *limiter[job.ID] // by token; nil = no limit
+	kinds   kinds
 
 	bodies *semaphore.Weighted // bytes of large bodies in memory at once
 	calls  chan struct{}       // calls to the store under way, but for intake's
@@ -95,6 +96,7 @@ func New(o Options) *Server {
 		metrics: newMetrics(o.Registry),
 		bodies:  semaphore.NewWeighted(largeBodies * o.MaxBody),
 		calls:   make(chan struct{}, callsAtOnce),
+		kinds:   kinds{turn: make(chan struct{}, 1)},
 	}
 	s.routes = s.table()
 	for i := range s.routes {

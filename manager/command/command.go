@@ -24,17 +24,19 @@ type flags struct {
 	service.Common
 	JSON bool `name:"json" help:"Print JSON for scripts instead of a table."`
 
-	Run     runCommand     `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
-	Status  statusCommand  `cmd:"" help:"Show how the whole stands, on one screen."`
-	Top     topCommand     `cmd:"" help:"Show queues and workers as they change."`
-	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong, why it matters and what to do."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this binary's version."`
-	Queues  queuesCommand  `cmd:"" help:"List and change queues."`
-	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
-	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
-	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
-	Stats   statsCommand   `cmd:"" help:"Show what happened in the last hour, or week, by queue."`
-	Tokens  tokensCommand  `cmd:"" help:"List, make and revoke tokens of the api."`
+	Run      runCommand      `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
+	Status   statusCommand   `cmd:"" help:"Show how the whole stands, on one screen."`
+	Top      topCommand      `cmd:"" help:"Show queues and workers as they change."`
+	Doctor   doctorCommand   `cmd:"" help:"Say what is wrong, why it matters and what to do."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database's schema to this binary's version."`
+	Queues   queuesCommand   `cmd:"" help:"List and change queues."`
+	Slots    slotsCommand    `cmd:"" help:"Show the slots of a queue."`
+	Jobs     jobsCommand     `cmd:"" help:"List, show and change jobs."`
+	Kinds    kindsCommand    `cmd:"" help:"List kinds of jobs: who serves them, and how their jobs stand."`
+	Failures failuresCommand `cmd:"" help:"Show what jobs failed with last, alike errors together."`
+	Workers  workersCommand  `cmd:"" help:"List workers, make them quiet, stop them."`
+	Stats    statsCommand    `cmd:"" help:"Show what happened in the last hour, or week, by queue."`
+	Tokens   tokensCommand   `cmd:"" help:"List, make and revoke tokens of the api."`
 
 	Completion completionCommand `cmd:"" help:"Write a script that completes this command line in a shell."`
 }

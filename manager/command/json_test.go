@@ -31,6 +31,8 @@ var jsonCalls = map[string]struct {
 	"queues delete": {args: "empty"},
 	"slots":         {args: "mail"},
 	"stats":         {},
+	"kinds":         {},
+	"failures":      {},
 	"jobs list":     {args: "--queue=mail"},
 	"jobs show":     {args: "WAITING"},
 	"jobs cancel":   {args: "WAITING"},

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/prefer"
 )
 
 // countLimit is how long the backlog may be counted: with thousands of slots the rest stays open.
@@ -76,7 +75,7 @@ func (v *visit) queue(q job.Queue, end time.Time) (all waiting, skipped int, err
 		}
 		takers := slices.Collect(func(yield func(job.Worker) bool) {
 			for _, w := range v.alive {
-				if prefer.Serves(&w, q.Name, slot) && !yield(w) {
+				if w.Serves(q.Name, slot) && !yield(w) {
 					return
 				}
 			}
@@ -86,7 +85,7 @@ func (v *visit) queue(q job.Queue, end time.Time) (all waiting, skipped int, err
 			here.add(c.Depth()-c.Running, next != nil)
 			// A kind is of no matter before one of its jobs is due: the release that brings its handler may be on its way.
 			if due := c.Available + c.Blocked; due > 0 && len(takers) > 0 &&
-				!slices.ContainsFunc(takers, func(w job.Worker) bool { return prefer.ServesKind(&w, c.Kind) }) {
+				!slices.ContainsFunc(takers, func(w job.Worker) bool { return w.ServesKind(c.Kind) }) {
 				sum := kinds[c.Kind]
 				sum.add(due, next != nil)
 				kinds[c.Kind] = sum

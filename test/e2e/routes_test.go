@@ -77,6 +77,11 @@ func testRoutes(t *testing.T, d *document) {
 	done := ran(t, d.s, wire.NewJob{Kind: "go.echo", Queue: "routes"}).ID.String()
 	want(409, send, "/v1/jobs/"+done+"/cancel", "")
 
+	action := want(202, send, "/v1/jobs/actions", `{"action":"retry","filter":{"queue":"routes","state":["cancelled"]},"dry_run":true}`)
+	want(200, get, action.header.Get("Location"), "")
+	want(200, get, "/v1/kinds", "")
+	want(200, get, "/v1/failures?queue=routes&limit=1", "")
+
 	want(201, put, "/v1/queues/made", `{"slots":3,"order":"lifo","backoff":{"kind":"list","list":[1,2]}}`)
 	want(200, put, "/v1/queues/made", `{"slots":2}`)
 	want(200, get, "/v1/queues/made", "")

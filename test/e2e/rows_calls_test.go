@@ -22,7 +22,7 @@ type call struct {
 // calls are all that the binaries call, except for those that only a worker does after its claim. The table is long on
 // purpose: a call that is missing here is a promise that nobody looks at.
 func (b *big) calls() []call {
-	return slices.Concat(b.jobCalls(), b.queueCalls(), b.managerCalls(), b.apiTokenCalls())
+	return slices.Concat(b.jobCalls(), b.queueCalls(), b.managerCalls(), b.apiTokenCalls(), b.actionCalls())
 }
 
 func (b *big) jobCalls() []call {

@@ -32,6 +32,9 @@ func (l *link) Now(ctx context.Context) (job.Time, error) {
 	return call(ctx, l.p, "now", false, func() (job.Time, error) { return l.p.w.now(), nil })
 }
 
+// OpenActions has none: nobody in the simulation makes one, and the look for them draws no fault.
+func (l *link) OpenActions(context.Context, int) ([]job.ID, error) { return nil, nil }
+
 func (l *link) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error) {
 	return call(ctx, l.p, "enqueue", true, func() ([]job.Enqueued, error) {
 		out, err := l.db().Enqueue(bg, jobs, atomic)

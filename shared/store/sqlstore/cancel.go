@@ -14,12 +14,8 @@ func (s *Store) Cancel(ctx context.Context, id job.ID, now job.Time) (*job.Job, 
 		return nil, err
 	}
 	err = s.write(ctx, "cancel", func(ctx context.Context, tx Tx, _ bool) error {
-		ended, err := endWaiting(ctx, tx, j, ending{job.Cancelled, job.ReasonCancelled}, now)
-		if err != nil || ended {
-			return err
-		}
-		n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET cancel_at = ? WHERE id = ? AND token <> ? AND cancel_at = 0", now, id, zeroToken)
-		if err != nil || n == 1 {
+		done, err := cancel(ctx, tx, j, now)
+		if err != nil || done {
 			return err
 		}
 		// Neither free nor held without a mark: ended, marked before, or moving this moment.
@@ -45,6 +41,16 @@ func (s *Store) Cancel(ctx context.Context, id job.ID, now job.Time) (*job.Job, 
 		return j, nil
 	}
 	return got, err
+}
+
+// cancel ends a job that nobody holds and marks one that runs; false = it is marked already, gone, or moving this moment.
+func cancel(ctx context.Context, tx Tx, j *job.Job, now job.Time) (bool, error) {
+	ended, err := endWaiting(ctx, tx, j, ending{job.Cancelled, job.ReasonCancelled}, now)
+	if err != nil || ended {
+		return ended, err
+	}
+	n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET cancel_at = ? WHERE id = ? AND token <> ? AND cancel_at = 0", now, j.ID, zeroToken)
+	return n == 1, err
 }
 
 // endWaiting moves a job that nobody holds to history; false = it is held or gone. j says which keys it has, which
@@ -75,17 +81,7 @@ func (s *Store) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
 		return nil, err
 	}
 	err = s.write(ctx, "delete", func(ctx context.Context, tx Tx, _ bool) error {
-		if err := fence(ctx, tx, keySlots([]*job.Job{j})); err != nil {
-			return err
-		}
-		n, err := tx.Exec(ctx, "{delete j} {by id} WHERE id = ? AND token = ?", id, zeroToken)
-		if err != nil {
-			return err
-		}
-		if n == 1 {
-			return leave(ctx, tx, j)
-		}
-		if n, err = tx.Exec(ctx, "DELETE FROM slotq_history WHERE state IN (5, 6, 7) AND id = ?", id); err != nil || n > 0 {
+		if deleted, err := remove(ctx, tx, j); err != nil || deleted {
 			return err
 		}
 		if _, err := get(ctx, tx, id, 0); err != nil {
@@ -97,6 +93,22 @@ func (s *Store) Delete(ctx context.Context, id job.ID) (*job.Job, error) {
 		return job.ErrState
 	})
 	return j, err
+}
+
+// remove deletes a job that nobody holds, wherever it is; false = it is held or gone.
+func remove(ctx context.Context, tx Tx, j *job.Job) (bool, error) {
+	if err := fence(ctx, tx, keySlots([]*job.Job{j})); err != nil {
+		return false, err
+	}
+	n, err := tx.Exec(ctx, "{delete j} {by id} WHERE id = ? AND token = ?", j.ID, zeroToken)
+	if err != nil {
+		return false, err
+	}
+	if n == 1 {
+		return true, leave(ctx, tx, j)
+	}
+	n, err = tx.Exec(ctx, "DELETE FROM slotq_history WHERE state IN (5, 6, 7) AND id = ?", j.ID)
+	return n > 0, err
 }
 
 // expire ends jobs of a claim's slot, under its fence, that were found too late to start, and says how many.

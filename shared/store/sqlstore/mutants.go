@@ -58,6 +58,7 @@ var mutations = map[string][]mutation{
 	"tombstones_all_go":        {{"DELETE FROM slotq_api_tokens", "id <> ?", "(id <> ? OR 1 = 1)"}},
 	"report_taken_twice":       {{"UPDATE slotq_counters SET taken", "AND taken = ?", "AND (taken = ? OR 1 = 1)"}},
 	"report_ignores_taken":     {{"UPDATE slotq_counters SET seq", "AND taken = ?", "AND (taken = ? OR 1 = 1)"}},
+	"action_step_not_compared": {{"UPDATE slotq_actions SET step", "AND step = ?", "AND (step = ? OR 1 = 1)"}},
 	"unique_key_not_freed":     {{"DELETE FROM slotq_unique_keys", "id = ?", "id = ? AND 1 = 0"}},
 }
 

@@ -45,6 +45,16 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 	if err != nil {
 		return 0, err
 	}
+	var actions []job.ID
+	err = s.read(ctx, "prune", "SELECT id FROM slotq_actions WHERE remove_at > 0 AND remove_at <= ? ORDER BY remove_at LIMIT ?", []any{now, limit}, func(r Rows) error {
+		var id job.ID
+		err := r.Scan(&id)
+		actions = append(actions, id)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
 	pruned := 0
 	err = s.write(ctx, "prune", func(ctx context.Context, tx Tx, _ bool) error {
 		pruned = 0
@@ -70,8 +80,13 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 				return err
 			}
 		}
+		for part := range slices.Chunk(actions, lookupIDs) {
+			if _, err := tx.Exec(ctx, "DELETE FROM slotq_actions WHERE id IN (??)", part); err != nil {
+				return err
+			}
+		}
 		n, err := tx.Exec(ctx, "DELETE FROM slotq_workers WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM slotq_claims c WHERE c.worker_id = slotq_workers.id)")
-		if err == nil && n == 0 && len(byState) == 0 && len(keys)+len(needed) == 0 {
+		if err == nil && n == 0 && len(byState) == 0 && len(keys)+len(needed)+len(actions) == 0 {
 			return errNothing
 		}
 		return err

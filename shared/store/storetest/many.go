@@ -75,7 +75,7 @@ var manyTests = []Test{
 		f.together(claimers+1, func(i int) error {
 			if i == claimers {
 				for n := range 50 {
-					out, err := enqueuer.Enqueue(f.ctx, []*job.Job{f.at(q, jobs[n].RunAt)}, false)
+					out, err := enqueuer.Enqueue(f.ctx, []*job.Job{f.dueAt(q, jobs[n].RunAt)}, false)
 					if err != nil || out[0].Err != nil {
 						return err
 					}
@@ -165,7 +165,7 @@ var manyTests = []Test{
 		kinds := []string{"a", "b", "c", "d"}
 		var jobs []*job.Job
 		for n := range many * len(kinds) {
-			jobs = append(jobs, f.at(q, f.now.Add(time.Duration(n)*time.Millisecond), kind(kinds[n%len(kinds)])))
+			jobs = append(jobs, f.dueAt(q, f.now.Add(time.Duration(n)*time.Millisecond), kind(kinds[n%len(kinds)])))
 		}
 		f.enqueue(jobs...)
 		f.tick(time.Second)
@@ -196,7 +196,7 @@ var manyTests = []Test{
 		q := f.queue("priorities")
 		var jobs []*job.Job
 		for n := range 2 * many {
-			jobs = append(jobs, f.at(q, f.now.Add(time.Duration(n)*time.Millisecond), priority(1+n%2)))
+			jobs = append(jobs, f.dueAt(q, f.now.Add(time.Duration(n)*time.Millisecond), priority(1+n%2)))
 		}
 		f.enqueue(jobs...)
 		f.tick(time.Second)
@@ -216,8 +216,8 @@ func newest(lifo bool) func(*job.ClaimRequest) {
 	return func(r *job.ClaimRequest) { r.LIFO = lifo }
 }
 
-// at makes a job with a run_at, in the past or not.
-func (f *fixture) at(q job.Queue, t job.Time, set ...func(*job.Spec)) *job.Job {
+// dueAt makes a job with a run_at, in the past or not.
+func (f *fixture) dueAt(q job.Queue, t job.Time, set ...func(*job.Spec)) *job.Job {
 	j := f.job(q, set...)
 	j.RunAt = t
 	return j
@@ -228,7 +228,7 @@ func (f *fixture) spread(q job.Queue, n int) []*job.Job {
 	f.Helper()
 	jobs := make([]*job.Job, n)
 	for i := range jobs {
-		jobs[i] = f.at(q, f.now.Add(time.Duration(i)*time.Millisecond))
+		jobs[i] = f.dueAt(q, f.now.Add(time.Duration(i)*time.Millisecond))
 	}
 	f.enqueue(jobs...)
 	return jobs
@@ -239,7 +239,7 @@ func (f *fixture) between(q job.Queue, there []*job.Job, n int) []*job.Job {
 	f.Helper()
 	jobs := make([]*job.Job, n)
 	for i := range jobs {
-		jobs[i] = f.at(q, there[(1+i)*len(there)/(n+2)].RunAt)
+		jobs[i] = f.dueAt(q, there[(1+i)*len(there)/(n+2)].RunAt)
 	}
 	f.enqueue(jobs...)
 	return jobs

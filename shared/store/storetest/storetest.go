@@ -52,7 +52,7 @@ func Groups() []Group {
 		{"claim", claimTests}, {"scan", scanTests}, {"finish", finishTests}, {"many", manyTests}, {"rescue", rescueTests}, {"cancel", cancelTests},
 		{"keys", keysTests}, {"queues", queuesTests}, {"pause", pauseTests}, {"purge", purgeTests}, {"resize", resizeTests},
 		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests}, {"api_tokens", apiTokensTests},
-		{"turns", turnsTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},
+		{"turns", turnsTests}, {"action", actionTests}, {"failures", failuresTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},
 		{"diagnose", diagnoseTests}, {"stats", statsTests}, {"schema", schemaTests}, {"load", loadTests},
 	}
 }

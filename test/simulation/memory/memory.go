@@ -47,6 +47,7 @@ type Store struct {
 	counters    map[job.WorkerID]*counter
 	stats       job.StatsTable
 	direct      map[job.ID]bool // jobs of somebody's own INSERT
+	actions     map[job.ID]*job.BulkAction
 }
 
 type queue struct {
@@ -97,6 +98,7 @@ func (s *Store) empty() {
 	s.unique, s.idempotency, s.turns = map[uniqueKey]job.ID{}, map[string]*idempotency{}, map[string]job.Turn{}
 	s.apiTokens = nil
 	s.counters, s.stats, s.direct = map[job.WorkerID]*counter{}, job.StatsTable{}, map[job.ID]bool{}
+	s.actions = map[job.ID]*job.BulkAction{}
 }
 
 // Now implements store.Store.

@@ -134,5 +134,6 @@ func (s *Store) Prune(_ context.Context, limit int, now job.Time) (int, error) {
 			delete(s.workers, id)
 		}
 	}
+	s.pruneActions(now)
 	return len(over), nil
 }
