@@ -156,9 +156,6 @@ func archive(ctx context.Context, tx Tx, p pick, e ending, now job.Time) (int, e
 	return int(n), err
 }
 
-// archiveArgs is how many arguments stand before those of the pick.
-const archiveArgs = 6
-
 var archiveQuery = map[job.State]string{
 	job.Completed: archiveInto("q.keep_completed_us"),
 	job.Discarded: archiveInto("q.keep_discarded_us"),

@@ -27,6 +27,9 @@ func plant(e Engine) Engine { return ledgerEngine{e} }
 // planted says which defect is in: none.
 const planted = ""
 
+// archiveArgs is how many arguments of an archive stand before those of the jobs that it picks.
+const archiveArgs = 6
+
 type ledgerEngine struct{ Engine }
 
 func (e ledgerEngine) Begin(ctx context.Context) (Tx, error) {
