@@ -17,6 +17,7 @@ import (
 	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/nudge"
 	"github.com/slotq/slotq/shared/service"
+	"github.com/slotq/slotq/shared/stats"
 	"github.com/slotq/slotq/shared/store"
 )
 
@@ -68,16 +69,24 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 	if err := databaseTime.Sync(ctx); err != nil {
 		return nil, err
 	}
+	if err := bootstrap(ctx, s, c.BootstrapTokenFile, databaseTime.Now(), log); err != nil {
+		return nil, err
+	}
+	if err := c.reachable(ctx, s); err != nil {
+		return nil, err
+	}
 	nudges := nudge.NewSender(s.Workers)
+	counter := stats.New(s, databaseTime.Now)
 	calls := server.New(server.Options{
-		Store: s, Clock: databaseTime, Log: log, Registry: registry, Nudge: nudges.Nudge,
+		Store: counter, Clock: databaseTime, Log: log, Registry: registry, Nudge: nudges.Nudge,
 		Hosts: c.hosts(), MaxPayload: int(c.MaxPayload), MaxBody: int64(c.MaxBody), NoCreate: !c.AutoCreate,
+		TokensOnly: !service.IsLoopback(c.Listen) && !c.Insecure, RateLimit: c.RateLimit,
 	})
 	document, err := calls.Document()
 	if err != nil {
 		return nil, err
 	}
-	pages, err := ui.Pages(s, document, log)
+	pages, err := ui.Pages(s, document, calls, log)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +94,7 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 		_, err := s.Now(ctx)
 		return c.DatabaseURL.RedactError(err)
 	})
-	listener, err = c.secure(listener)
+	listener, err = c.secure(service.LimitConnections(listener, c.MaxConnections))
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +115,7 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 		return nil
 	})
 	group.Add("nudges", nudges.Run)
+	group.Add("stats", func(ctx context.Context) error { return counter.Run(ctx, c.Heartbeat, log) })
 	group.Add("calls", calls.Run)
 	if opsListener != nil {
 		group.Add("ops", func(ctx context.Context) error { return service.Serve(ctx, service.NewServer(ops, log), opsListener) })

@@ -15,13 +15,16 @@ import (
 type Config struct {
 	service.Common
 
-	Listen     string        `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Serve the api here. Beyond loopback it needs --insecure."`
-	Insecure   bool          `help:"Serve whoever can reach the address: there are no tokens yet, so keep others out by the network."`
-	TLSCert    string        `placeholder:"PATH" help:"Certificate chain (PEM) to serve HTTPS with."`
-	TLSKey     string        `placeholder:"PATH" help:"Key (PEM) of the certificate."`
-	MaxPayload service.Bytes `default:"256KiB" placeholder:"SIZE" help:"The largest payload of a job."`
-	MaxBody    service.Bytes `default:"16MiB" placeholder:"SIZE" help:"The largest body of a request."`
-	AutoCreate bool          `default:"true" negatable:"" help:"A job for an unknown queue makes it; otherwise it is refused."`
+	Listen             string        `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Serve the api here. Beyond loopback it needs a token to exist, or --insecure."`
+	Insecure           bool          `help:"Serve beyond loopback although there is no token yet: until the first one exists, keep others out by the network."`
+	TLSCert            string        `placeholder:"PATH" help:"Certificate chain (PEM) to serve HTTPS with."`
+	TLSKey             string        `placeholder:"PATH" help:"Key (PEM) of the certificate."`
+	MaxPayload         service.Bytes `default:"256KiB" placeholder:"SIZE" help:"The largest payload of a job."`
+	MaxBody            service.Bytes `default:"16MiB" placeholder:"SIZE" help:"The largest body of a request."`
+	BootstrapTokenFile string        `placeholder:"PATH" help:"File with the secret of a token for everything, made at the start when it is not there."`
+	RateLimit          float64       `placeholder:"N" help:"Requests a second that one token may send, and as many at once; default: any number."`
+	MaxConnections     int           `default:"4096" placeholder:"N" help:"Connections open at once; further ones wait."`
+	AutoCreate         bool          `default:"true" negatable:"" help:"A job for an unknown queue makes it; otherwise it is refused."`
 }
 
 // smallestBody leaves room for a job with every field but the payload.
@@ -30,15 +33,14 @@ const smallestBody = 64 << 10
 // check finds what is wrong with the flags together.
 func (c *Config) check() error {
 	var faults []error
-	if !service.IsLoopback(c.Listen) && !c.Insecure {
-		faults = append(faults, fmt.Errorf("--listen %s can be reached from other machines, and the api has no tokens yet: whoever reaches it may run jobs. "+
-			"Listen on 127.0.0.1, or say --insecure (SLOTQ_INSECURE=true) when the network keeps others out", c.Listen))
-	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		faults = append(faults, errors.New("--tls-cert and --tls-key need each other: give both or neither"))
 	}
 	if c.MaxPayload < 1 || c.MaxBody < smallestBody || c.MaxBody-smallestBody < c.MaxPayload {
 		faults = append(faults, fmt.Errorf("--max-body %s must be at least 64KiB more than --max-payload %s, and that at least 1 byte", c.MaxBody, c.MaxPayload))
+	}
+	if c.RateLimit < 0 || c.MaxConnections < 1 {
+		faults = append(faults, fmt.Errorf("--rate-limit %g must not be below 0, and --max-connections %d not below 1", c.RateLimit, c.MaxConnections))
 	}
 	if c.MaxBody > 1<<30 {
 		faults = append(faults, fmt.Errorf("--max-body %s is more than 1GiB: bodies are held in memory", c.MaxBody))

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
 )
 
@@ -25,6 +26,7 @@ type Operation struct {
 	BodyKinds   []string // beside application/json
 	Answers     map[int]any
 	Problems    []wire.Code // beside those that every route may answer
+	Scope       job.Scope   // of the token
 }
 
 // Parameter is a parameter of the query, or a header.
@@ -35,7 +37,7 @@ type Parameter struct {
 }
 
 // Everywhere are the problems that every route may answer.
-var Everywhere = []wire.Code{wire.CodeHost, wire.CodeInvalid, wire.CodeInternal, wire.CodeUnavailable}
+var Everywhere = []wire.Code{wire.CodeUnauthorized, wire.CodeForbidden, wire.CodeRate, wire.CodeHost, wire.CodeInvalid, wire.CodeInternal, wire.CodeUnavailable}
 
 // Document makes the document as JSON.
 func Document(version string, operations []Operation) ([]byte, error) {
@@ -54,8 +56,10 @@ func Document(version string, operations []Operation) ([]byte, error) {
 			"description": "A job queue on a SQL database. Bodies are JSON, times RFC 3339 in UTC, durations numbers of seconds. " +
 				"Errors are application/problem+json (RFC 9457); the type of each is stable.",
 		},
-		"paths":      paths,
-		"components": map[string]any{"schemas": g.schemas},
+		"paths": paths,
+		"components": map[string]any{"schemas": g.schemas, "securitySchemes": map[string]any{"token": map[string]any{
+			"type": "http", "scheme": "bearer", "description": "A token of `manager tokens create`. An api on loopback needs none until the first one is made.",
+		}}},
 	}, "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("make the OpenAPI document: %w", err)
@@ -88,9 +92,8 @@ func (o Operation) problems() []wire.Code {
 
 func (g *generator) operation(o Operation) map[string]any {
 	out := map[string]any{"summary": o.Summary, "tags": []string{o.Tag}, "operationId": operationID(o)}
-	if o.Description != "" {
-		out["description"] = o.Description
-	}
+	out["description"] = strings.TrimSpace(o.Description + " Needs a token with the scope " + string(o.Scope) + ".")
+	out["security"] = []any{map[string]any{"token": []string{string(o.Scope)}}, map[string]any{}} // the second: none, while there are no tokens
 	var parameters []any
 	for part := range strings.SplitSeq(o.Pattern, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {

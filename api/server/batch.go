@@ -87,7 +87,7 @@ func (s *Server) read(ctx context.Context, b *batch, key string) error {
 	}
 	b.items = make([]item, n)
 	given := map[job.ID]bool{}
-	now := s.Clock.Now()
+	now, a := s.Clock.Now(), accessOf(ctx)
 	for i, v := range b.jobs.Elements() {
 		at := "#/jobs/" + strconv.Itoa(i)
 		spec, bad := s.spec(v, at, now)
@@ -96,6 +96,10 @@ func (s *Server) read(ctx context.Context, b *batch, key string) error {
 				bad = append(bad, wire.FieldError{Pointer: at + "/id", Detail: "is the id of another job of this batch"})
 			}
 			given[*spec.ID] = true
+		}
+		if len(bad) == 0 && !a.sees(spec.Queue) {
+			b.items[i].problem = notYours(at)
+			continue
 		}
 		if len(bad) > 0 {
 			b.items[i].problem = wire.NewProblem(wire.CodeInvalid, "", bad...)

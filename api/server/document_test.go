@@ -65,6 +65,8 @@ func TestTheReaderTakesTheFieldsThatTheTypesHave(t *testing.T) {
 		"job":     {reflect.TypeFor[wire.NewJob](), slices.Sorted(maps.Keys(specFields))},
 		"batch":   {reflect.TypeFor[wire.Batch](), slices.Sorted(maps.Keys(batchFields))},
 		"queue":   {reflect.TypeFor[wire.QueueSettings](), slices.Sorted(maps.Keys(queueFields))},
+		"action":  {reflect.TypeFor[wire.NewAction](), slices.Sorted(maps.Keys(actionFields))},
+		"choice":  {reflect.TypeFor[wire.ActionFilter](), slices.Sorted(maps.Keys(choiceFields))},
 		"backoff": {reflect.TypeFor[wire.Backoff](), slices.Sorted(maps.Keys(backoffFields))},
 	} {
 		if want := jsonNames(c.typ); !slices.Equal(c.read, want) {

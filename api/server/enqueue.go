@@ -27,6 +27,9 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) (answer, error)
 	if err := refuse(bad); err != nil {
 		return answer{}, err
 	}
+	if !accessOf(ctx).sees(spec.Queue) {
+		return answer{}, notYours("#")
+	}
 	if spec.IdempotencyKey = key; key != "" || spec.ID != nil {
 		spec.Digest = digest(v)
 	}
@@ -54,10 +57,17 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) (answer, error)
 
 // duplicate is the answer for a job that was there already.
 func (s *Server) duplicate(ctx context.Context, e job.Enqueued, sent *job.Job) (*wire.Enqueued, error) {
+	only := &job.Job{ID: e.ID, Queue: sent.Queue, Kind: sent.Kind}
+	if !accessOf(ctx).can(job.ScopeRead) {
+		return &wire.Enqueued{Job: wire.JobOf(only), Deduplicated: true, DeduplicatedBy: e.By}, nil
+	}
 	there, err := within(ctx, s, func(ctx context.Context) (*job.Job, error) { return s.Store.Get(ctx, e.ID) })
 	if errors.Is(err, job.ErrNotFound) {
 		// Its retention is over, the memory of its key is not: all that is left to say is which job it was.
-		there, err = &job.Job{ID: e.ID, Queue: sent.Queue, Kind: sent.Kind}, nil
+		there, err = only, nil
+	}
+	if err == nil && !accessOf(ctx).sees(there.Queue) {
+		there = only // somebody gave the id of a job of others
 	}
 	if err != nil {
 		return nil, err

@@ -267,6 +267,37 @@ func FuzzQueuePatch(f *testing.F) {
 	})
 }
 
+// FuzzAction: an action is refused, or is for states that its verb can change and, unless all are meant, says which jobs.
+func FuzzAction(f *testing.F) {
+	for _, doc := range []string{
+		`{"action":"retry","all":true}`, `{"action":"cancel","filter":{"queue":"q","state":["running","running"]},"dry_run":true}`, `{"action":"run","filter":null}`,
+		`{"action":"delete","filter":{"ids":["018f0000-0000-7000-8000-000000000001"],"created_after":"2030-01-01T00:00:00Z"},"all":false}`, `[]`,
+	} {
+		f.Add([]byte(doc))
+	}
+	for _, member := range hostile {
+		f.Add([]byte(`{"action":"run","filter":{` + member + `}}`))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		v, err := strict.Parse(doc)
+		if err != nil {
+			return
+		}
+		showsNoValue(t, doc, func(v strict.Value) []wire.FieldError { _, bad := readAction(v); return bad })
+		a, bad := readAction(v)
+		if len(bad) > 0 {
+			return
+		}
+		if len(a.Choice.States) == 0 || slices.ContainsFunc(a.Choice.States, func(s job.State) bool { return !slices.Contains(a.Verb.States(), s) }) {
+			t.Fatalf("%q: %s of jobs that are %v", doc, a.Verb, a.Choice.States)
+		}
+		again := a
+		if bad := again.Ready(true); len(bad) > 0 || !reflect.DeepEqual(again, a) {
+			t.Fatalf("%q made ready twice: %+v, once %+v, %v", doc, again, a, bad)
+		}
+	})
+}
+
 // FuzzCursor: only a cursor that this list has given is taken.
 func FuzzCursor(f *testing.F) {
 	filter := job.Filter{Queue: "mail", States: []job.State{job.Available}}

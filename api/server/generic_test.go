@@ -20,6 +20,12 @@ func (e *env) call(r route) (path, body string) {
 	switch {
 	case strings.HasPrefix(path, "/v1/workers/"):
 		path = strings.Replace(path, "{id}", e.worker().ID.String(), 1)
+	case strings.HasPrefix(path, "/v1/actions/"):
+		a, err := e.client.Act(e.Context(), wire.NewAction{Action: "run", All: true, IdempotencyKey: "the one of this test"})
+		if err != nil {
+			e.Fatal(err)
+		}
+		path = strings.Replace(path, "{id}", a.ID.String(), 1)
 	case strings.Contains(path, "{id}"):
 		path = strings.Replace(path, "{id}", e.enqueue(`{"kind":"k","delay_seconds":60}`), 1)
 	default:
@@ -30,6 +36,8 @@ func (e *env) call(r route) (path, body string) {
 		body = `{"kind":"k"}`
 	case wire.Batch:
 		body = `{"jobs":[{"kind":"k"}]}`
+	case wire.NewAction:
+		body = `{"action":"run","filter":{"queue":"default"}}`
 	case wire.QueueSettings:
 		body = `{"slots":3}`
 	}

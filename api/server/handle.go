@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -51,6 +52,8 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	case wire.CodeInternal:
 		s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		p.Detail = "The server's log says more. Sending the request again may help."
+	case wire.CodeRate:
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(max(p.RetryAfter.Seconds(), 1)))))
 	case wire.CodeUnavailable:
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		if p.Detail == "" {

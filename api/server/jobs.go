@@ -16,7 +16,7 @@ func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) (answer, erro
 	if err := s.noBody(w, r); err != nil {
 		return answer{}, err
 	}
-	a, err := s.withJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) {
+	a, err := s.changeJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) {
 		return s.Store.Cancel(ctx, id, s.Clock.Now())
 	})
 	if err == nil && a.body.(*wire.Job).State == job.Running {
@@ -38,7 +38,7 @@ func (s *Server) wake(w http.ResponseWriter, r *http.Request, do func(context.Co
 	if err := s.noBody(w, r); err != nil {
 		return answer{}, err
 	}
-	return s.withJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) {
+	return s.changeJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) {
 		j, err := do(ctx, id, s.Clock.Now())
 		if err == nil && j.State == job.Available && !j.Blocked {
 			s.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
@@ -51,7 +51,26 @@ func (s *Server) deleteJob(w http.ResponseWriter, r *http.Request) (answer, erro
 	if err := s.noBody(w, r); err != nil {
 		return answer{}, err
 	}
-	return s.withJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) { return s.Store.Delete(ctx, id) })
+	return s.changeJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) { return s.Store.Delete(ctx, id) })
+}
+
+// changeJob is withJob for what changes the job: it looks first whose the job is. A job never changes its queue, so what
+// it read still holds when it acts.
+func (s *Server) changeJob(r *http.Request, do func(context.Context, job.ID) (*job.Job, error)) (answer, error) {
+	a := accessOf(r.Context())
+	if a.everywhere() {
+		return s.withJob(r, do)
+	}
+	return s.withJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) {
+		j, err := s.Store.Get(ctx, id)
+		if err == nil && !a.sees(j.Queue) {
+			err = job.ErrNotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+		return do(ctx, id)
+	})
 }
 
 // withJob does something with the job that the path names, and answers with the job.
@@ -64,6 +83,9 @@ func (s *Server) withJob(r *http.Request, do func(context.Context, job.ID) (*job
 	if err != nil {
 		return answer{}, err
 	}
-	out := wire.JobOf(j)
-	return answer{status: http.StatusOK, body: &out}, nil
+	a := accessOf(r.Context())
+	if !a.sees(j.Queue) {
+		return answer{}, job.ErrNotFound
+	}
+	return answer{status: http.StatusOK, body: a.shown(j)}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/slotq/slotq/shared/job"
@@ -18,39 +17,18 @@ const (
 )
 
 func (s *Server) listJobs(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	query := r.URL.Query() // checked: no unknown name, none twice
-	var f job.Filter
+	q := query(r)
+	f := job.Filter{Queues: accessOf(r.Context()).patterns()}
 	page := job.Page{Limit: defaultPage}
-	var bad []wire.FieldError
-	read := func(name string, into *string, check func(string) string) {
-		if !query.Has(name) {
-			return
-		}
-		*into = query.Get(name)
-		if detail := check(*into); detail != "" {
-			bad = append(bad, wire.FieldError{Parameter: name, Detail: detail})
-		}
-	}
-	count := func(name string, into *int, most int) {
-		var digits string
-		read(name, &digits, func(v string) (wrong string) {
-			n, err := strconv.Atoi(v)
-			if err != nil || n < 1 || n > most {
-				return "must be an integer from 1 to " + strconv.Itoa(most)
-			}
-			*into = n
-			return ""
-		})
-	}
-	read("queue", &f.Queue, job.CheckName)
-	read("kind", &f.Kind, job.CheckName)
-	read("tag", &f.Tag, job.CheckKey)
-	read("concurrency_key", &f.ConcurrencyKey, job.CheckKey)
-	read("unique_key", &f.UniqueKey, job.CheckKey)
-	count("slot", &f.Slot, job.MaxSlots)
-	count("limit", &page.Limit, maxPage)
+	q.text("queue", &f.Queue, job.CheckName)
+	q.text("kind", &f.Kind, job.CheckName)
+	q.text("tag", &f.Tag, job.CheckKey)
+	q.text("concurrency_key", &f.ConcurrencyKey, job.CheckKey)
+	q.text("unique_key", &f.UniqueKey, job.CheckKey)
+	q.count("slot", &f.Slot, job.MaxSlots)
+	q.count("limit", &page.Limit, maxPage)
 	var states, at string
-	read("state", &states, func(v string) string {
+	q.text("state", &states, func(v string) string {
 		for name := range strings.SplitSeq(v, ",") {
 			state, err := job.ParseState(name)
 			if err != nil {
@@ -62,14 +40,14 @@ func (s *Server) listJobs(_ http.ResponseWriter, r *http.Request) (answer, error
 		}
 		return ""
 	})
-	read("cursor", &at, func(v string) string {
+	q.text("cursor", &at, func(v string) string {
 		var ok bool
 		if page.Before, ok = parseCursor(v, f); !ok {
 			return "is none that this list has given: take next_cursor as it is, with the same filters"
 		}
 		return ""
 	})
-	if err := refuse(bad); err != nil {
+	if err := refuse(q.bad); err != nil {
 		return answer{}, err
 	}
 	listed, err := within(r.Context(), s, func(ctx context.Context) (job.Listed, error) { return s.Store.List(ctx, f, page) })

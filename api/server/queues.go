@@ -50,9 +50,11 @@ func (s *Server) listQueues(_ http.ResponseWriter, r *http.Request) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	out := wire.QueueList{Queues: make([]wire.Queue, len(list))}
-	for i, q := range list {
-		out.Queues[i] = wire.QueueOf(q)
+	out, a := wire.QueueList{Queues: []wire.Queue{}}, accessOf(r.Context())
+	for _, q := range list {
+		if a.sees(q.Name) {
+			out.Queues = append(out.Queues, wire.QueueOf(q))
+		}
 	}
 	return answer{status: http.StatusOK, body: out}, nil
 }
@@ -113,6 +115,9 @@ func (s *Server) putQueue(w http.ResponseWriter, r *http.Request) (answer, error
 	}
 	if wrong := job.CheckName(parameter(r, "name")); wrong != "" {
 		return answer{}, wire.NewProblem(wire.CodeInvalid, "A queue's name "+wrong+".", wire.FieldError{Parameter: "name", Detail: wrong})
+	}
+	if !accessOf(r.Context()).sees(parameter(r, "name")) {
+		return answer{}, wire.NewProblem(wire.CodeForbidden, "This token is not for a queue of that name: `manager tokens` shows which it is for.")
 	}
 	status := http.StatusOK
 	a, err := s.changeQueue(r, func(ctx context.Context, name string) (job.Queue, error) {
@@ -176,11 +181,15 @@ func (s *Server) purgeQueue(w http.ResponseWriter, r *http.Request) (answer, err
 	if err := s.noBody(w, r); err != nil {
 		return answer{}, err
 	}
+	name, err := queueName(r)
+	if err != nil {
+		return answer{}, err
+	}
 	out, err := within(r.Context(), s, func(ctx context.Context) (out wire.Purged, err error) {
 		before, begun := s.Clock.Now(), time.Now()
 		for out.More = true; out.More && time.Since(begun) < purgeTime; {
 			var n int
-			n, out.More, err = s.Store.Purge(ctx, parameter(r, "name"), before, purgeStep, s.Clock.Now())
+			n, out.More, err = s.Store.Purge(ctx, name, before, purgeStep, s.Clock.Now())
 			if err != nil {
 				return out, err
 			}
@@ -198,9 +207,22 @@ func (s *Server) changeQueue(r *http.Request, do func(context.Context, string) (
 }
 
 func (s *Server) withQueue(r *http.Request, do func(context.Context, string) (job.Queue, error)) (answer, error) {
-	q, err := within(r.Context(), s, func(ctx context.Context) (job.Queue, error) { return do(ctx, parameter(r, "name")) })
+	name, err := queueName(r)
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := within(r.Context(), s, func(ctx context.Context) (job.Queue, error) { return do(ctx, name) })
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusOK, body: wire.QueueOf(q)}, nil
+}
+
+// queueName is the queue that the path names, if the token is for it.
+func queueName(r *http.Request) (string, error) {
+	name := parameter(r, "name")
+	if !accessOf(r.Context()).sees(name) {
+		return "", job.ErrNotFound
+	}
+	return name, nil
 }

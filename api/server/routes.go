@@ -47,6 +47,16 @@ func (s *Server) table() []route {
 		{openapi.Operation{Method: post, Pattern: "/v1/jobs/{id}/run", Tag: "jobs", Summary: "Make a scheduled or retryable job due now",
 			Answers: answers{200: wire.Job{}}, Problems: []wire.Code{wire.CodeNotFound, wire.CodeState}}, s.runJob},
 
+		{openapi.Operation{Method: post, Pattern: "/v1/jobs/actions", Tag: "actions", Summary: "Retry, cancel, run or delete all jobs that a filter chooses", Description: "Answers at once; a manager carries it out in small steps. Jobs that are made or end later are not touched.",
+			Headers: []openapi.Parameter{{Name: keyHeader, Doc: "Makes the request safe to send again while the action is known; 1 to 255 bytes, quoted or bare.", Schema: map[string]any{"type": "string"}}},
+			Body:    wire.NewAction{}, Answers: answers{202: wire.Action{}}, Problems: []wire.Code{wire.CodeMismatch, wire.CodeLimit}}, s.postAction},
+		{openapi.Operation{Method: get, Pattern: "/v1/actions/{id}", Tag: "actions", Summary: "How far an action is", Description: "It is known for 24 hours after its end.",
+			Answers: answers{200: wire.Action{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.getAction},
+		{openapi.Operation{Method: get, Pattern: "/v1/kinds", Tag: "kinds", Summary: "All kinds that have unfinished jobs or a worker, by name", Description: "Counts up to 10,000 jobs of each slot; counted_at says when.",
+			Answers: answers{200: wire.KindList{}}}, s.listKinds},
+		{openapi.Operation{Method: get, Pattern: "/v1/failures", Tag: "failures", Summary: "What retryable and discarded jobs failed with last, newest first", Description: "Grouped by kind and by the message's general form. Reads a bounded number of rows and says when there were more.",
+			Query: failureParameters(), Answers: answers{200: wire.FailureList{}}}, s.listFailures},
+
 		{openapi.Operation{Method: get, Pattern: "/v1/queues", Tag: "queues", Summary: "All queues, by name", Answers: answers{200: wire.QueueList{}}}, s.listQueues},
 		{openapi.Operation{Method: get, Pattern: "/v1/queues/{name}", Tag: "queues", Summary: "A queue and its settings",
 			Answers: answers{200: wire.Queue{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.getQueue},
@@ -70,6 +80,9 @@ func (s *Server) table() []route {
 			Answers: answers{200: wire.Worker{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.quietWorker},
 		{openapi.Operation{Method: post, Pattern: "/v1/workers/{id}/stop", Tag: "workers", Summary: "Ask a worker to drain and end",
 			Answers: answers{200: wire.Worker{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.stopWorker},
+
+		{openapi.Operation{Method: get, Pattern: "/v1/stats", Tag: "stats", Summary: "What happened in the last hour and week, by queue", Description: "Counts and quantiles by minute and hour. A minute is complete 20 seconds after its end; one in which nothing was counted is absent.",
+			Query: statsParameters(), Answers: answers{200: wire.StatsPage{}}, Problems: []wire.Code{wire.CodeNotFound}}, s.listStats},
 	}
 }
 
@@ -89,6 +102,12 @@ func listParameters() []openapi.Parameter {
 	}
 }
 
+func failureParameters() []openapi.Parameter {
+	list := listParameters()
+	limit := slices.IndexFunc(list, func(p openapi.Parameter) bool { return p.Name == "limit" })
+	return []openapi.Parameter{list[0], list[1], {Name: "limit", Doc: "The most failures.", Schema: list[limit].Schema}}
+}
+
 // Document is the OpenAPI document of the calls.
 func (s *Server) Document() ([]byte, error) {
 	operations := make([]openapi.Operation, len(s.routes))
@@ -98,19 +117,27 @@ func (s *Server) Document() ([]byte, error) {
 	return openapi.Document(service.Version(), operations)
 }
 
-// Handler is the whole api: the calls, their document, and pages, which are further GET routes by their pattern.
+// Handler is the whole api: the calls, their document, and pages, which are further routes by
+// their pattern: GET unless it begins with another method.
 func (s *Server) Handler(document []byte, pages map[string]http.Handler) http.Handler {
 	mux := chi.NewRouter()
 	mux.Use(s.metrics.measured, s.recovered, hardened, s.knownHost, s.sameOrigin, middleware.GetHead)
 	for _, r := range s.routes {
-		mux.Method(r.Method, r.Pattern, s.serve(known(r)))
+		mux.Method(r.Method, r.Pattern, s.serve(s.allowed(r.Scope, known(r))))
 	}
 	mux.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
 	})
 	for pattern, page := range pages {
-		mux.Method(http.MethodGet, pattern, page)
+		if !public[pattern] {
+			page = s.guarded(page)
+		}
+		method, path, named := strings.Cut(pattern, " ")
+		if !named {
+			method, path = http.MethodGet, pattern
+		}
+		mux.Method(method, path, page)
 	}
 	mux.NotFound(s.serve(func(http.ResponseWriter, *http.Request) (answer, error) {
 		return answer{}, wire.NewProblem(wire.CodeNotFound, "No call has this path: /docs lists them.")

@@ -21,9 +21,11 @@ import (
 type Store interface {
 	store.Jobs
 	store.Queues
+	store.APITokens
 	Now(ctx context.Context) (job.Time, error)
 	Workers(ctx context.Context) ([]job.Worker, error)
 	CommandWorker(ctx context.Context, w job.WorkerID, quiet, stop bool) (job.Worker, error)
+	ListStats(ctx context.Context, queues []int32, now job.Time) ([]job.Stats, error)
 }
 
 // Options are what a server is made of. Store and Clock are needed.
@@ -38,6 +40,8 @@ type Options struct {
 	MaxPayload int      // bytes; 0 = 256 KiB
 	MaxBody    int64    // bytes; 0 = 16 MiB
 	NoCreate   bool     // refuse jobs for unknown queues
+	TokensOnly bool     // refuse those without a token even before the first token exists
+	RateLimit  float64  // requests a second that one token may send; 0 = any number
 }
 
 // The defaults of the limits.
@@ -53,6 +57,9 @@ type Server struct {
 	queues  *intake.Queues
 	metrics *metrics
 	routes  []route
+	tokens  *tokens
+	rates   *limiter[job.ID] // by token; nil = no limit
+	kinds   kinds
 
 	bodies *semaphore.Weighted // bytes of large bodies in memory at once
 	calls  chan struct{}       // calls to the store under way, but for intake's
@@ -89,8 +96,16 @@ func New(o Options) *Server {
 		metrics: newMetrics(o.Registry),
 		bodies:  semaphore.NewWeighted(largeBodies * o.MaxBody),
 		calls:   make(chan struct{}, callsAtOnce),
+		kinds:   kinds{turn: make(chan struct{}, 1)},
 	}
 	s.routes = s.table()
+	for i := range s.routes {
+		s.routes[i].Scope = scopeOf(s.routes[i].String())
+	}
+	s.tokens = newTokens(s)
+	if o.RateLimit > 0 {
+		s.rates = newLimiter[job.ID](o.RateLimit, o.RateLimit)
+	}
 	return s
 }
 

@@ -15,7 +15,10 @@ import (
 const countTime = 2500 * time.Millisecond
 
 func (s *Server) listSlots(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	name := parameter(r, "name")
+	name, err := queueName(r)
+	if err != nil {
+		return answer{}, err
+	}
 	out, err := within(r.Context(), s, func(ctx context.Context) (wire.SlotList, error) { return s.slots(ctx, name) })
 	return answer{status: http.StatusOK, body: out}, err
 }

@@ -31,6 +31,7 @@ const (
 
 type overview struct {
 	source Source
+	door   Door
 	log    *slog.Logger
 	flight singleflight.Group
 }
@@ -44,6 +45,7 @@ type view struct {
 	Workers []workerView
 	Trouble bool // the store did not answer
 	Host    string
+	Signed  bool // in: it can sign out
 }
 
 type queueView struct {
@@ -80,6 +82,7 @@ func (o *overview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	shown.Host = r.Host // one that the server answers to
+	shown.Signed = o.door.SignedIn(r)
 	if err := render(w, overviewPage, shown, status); err != nil {
 		o.log.Error("render the overview", "error", err)
 	}

@@ -1,5 +1,6 @@
-// Package ui owns the pages for people: an overview of queues and workers, and the documentation of the calls, made on
-// the server without scripts. What is shown comes from the store and the OpenAPI document; it changes nothing.
+// Package ui owns the pages for people: an overview of queues and workers, the documentation of the calls, and the form to
+// sign in with a token, made on the server without scripts. What is shown comes from the store and the OpenAPI document;
+// it changes nothing.
 package ui
 
 import (
@@ -17,18 +18,21 @@ var files embed.FS
 
 // policy allows a page its own style sheet and nothing else, so that a job's text, should it ever get into a page as
 // more than text, could do nothing.
-const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Pages are the routes of the pages by pattern: /, /docs and /style.css. document is the OpenAPI document.
-func Pages(source Source, document []byte, log *slog.Logger) (map[string]http.Handler, error) {
+// Pages are the routes of the pages by pattern: GET, or the method that it begins with. document is the OpenAPI document.
+func Pages(source Source, document []byte, door Door, log *slog.Logger) (map[string]http.Handler, error) {
 	docs, err := newDocs(document)
 	if err != nil {
 		return nil, err
 	}
 	return map[string]http.Handler{
-		"/":          &overview{source: source, log: log},
-		"/docs":      docs,
-		"/style.css": http.HandlerFunc(style),
+		"/":              &overview{source: source, door: door, log: log},
+		"/docs":          docs,
+		"/style.css":     http.HandlerFunc(style),
+		"/sign-in":       http.HandlerFunc(askToken),
+		"POST /sign-in":  signIn(door),
+		"POST /sign-out": signOut(door),
 	}, nil
 }
 

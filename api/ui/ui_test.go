@@ -69,7 +69,7 @@ func (s *source) Now(ctx context.Context) (job.Time, error) {
 
 func get(t *testing.T, s *source, path string) *http.Response {
 	t.Helper()
-	pages, err := Pages(s, []byte(sample), slog.New(slog.DiscardHandler))
+	pages, err := Pages(s, []byte(sample), &door{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestTheCallsAreShownFromTheDocument(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, body)
 		}
 	}
-	if _, err := Pages(&source{}, []byte("{"), nil); err == nil {
+	if _, err := Pages(&source{}, []byte("{"), nil, nil); err == nil {
 		t.Error("a broken document was taken")
 	}
 }

@@ -25,7 +25,13 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, url: "sqlite:" + filepath.Join(t.TempDir(), "slotq.db")}
+	return benchOn(t, "sqlite:"+filepath.Join(t.TempDir(), "slotq.db"))
+}
+
+// benchOn makes the tables of an empty database.
+func benchOn(t *testing.T, url string) *bench {
+	t.Helper()
+	b := &bench{t: t, url: url}
 	s, err := store.Open(t.Context(), b.url, store.Options{})
 	if err != nil {
 		t.Fatal(err)

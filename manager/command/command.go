@@ -15,6 +15,7 @@ import (
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/service"
+	"github.com/slotq/slotq/shared/stats"
 	"github.com/slotq/slotq/shared/store"
 )
 
@@ -23,13 +24,21 @@ type flags struct {
 	service.Common
 	JSON bool `name:"json" help:"Print JSON for scripts instead of a table."`
 
-	Run     runCommand     `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
-	Status  statusCommand  `cmd:"" help:"Show how the whole stands, on one screen."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's schema to this binary's version."`
-	Queues  queuesCommand  `cmd:"" help:"List and change queues."`
-	Slots   slotsCommand   `cmd:"" help:"Show the slots of a queue."`
-	Jobs    jobsCommand    `cmd:"" help:"List, show and change jobs."`
-	Workers workersCommand `cmd:"" help:"List workers, make them quiet, stop them."`
+	Run      runCommand      `cmd:"" default:"withargs" help:"Look after workers, jobs and history for ever (this is what manager does without a command)."`
+	Status   statusCommand   `cmd:"" help:"Show how the whole stands, on one screen."`
+	Top      topCommand      `cmd:"" help:"Show queues and workers as they change."`
+	Doctor   doctorCommand   `cmd:"" help:"Say what is wrong, why it matters and what to do."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database's schema to this binary's version."`
+	Queues   queuesCommand   `cmd:"" help:"List and change queues."`
+	Slots    slotsCommand    `cmd:"" help:"Show the slots of a queue."`
+	Jobs     jobsCommand     `cmd:"" help:"List, show and change jobs."`
+	Kinds    kindsCommand    `cmd:"" help:"List kinds of jobs: who serves them, and how their jobs stand."`
+	Failures failuresCommand `cmd:"" help:"Show what jobs failed with last, alike errors together."`
+	Workers  workersCommand  `cmd:"" help:"List workers, make them quiet, stop them."`
+	Stats    statsCommand    `cmd:"" help:"Show what happened in the last hour, or week, by queue."`
+	Tokens   tokensCommand   `cmd:"" help:"List, make and revoke tokens of the api."`
+
+	Completion completionCommand `cmd:"" help:"Write a script that completes this command line in a shell."`
 }
 
 // call is one call of a subcommand.
@@ -62,18 +71,27 @@ func Main(ctx context.Context, p service.Process) error {
 	if run, ok := command.(*runCommand); ok {
 		return run.run(ctx, &f.Common, p)
 	}
+	if d, ok := command.(*doctorCommand); ok {
+		return d.run(ctx, &f, p)
+	}
 	s, err := open(ctx, &f.Common, store.Options{Connections: f.DatabaseConnections})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	c := &call{ctx: ctx, store: s, out: p.Stdout, err: p.Stderr, in: p.Stdin, json: f.JSON}
+	c := &call{ctx: ctx, out: p.Stdout, err: p.Stderr, in: p.Stdin, json: f.JSON}
+	counter := stats.New(s, func() job.Time { return c.now })
+	c.store = counter
 	if _, ok := command.(*migrateCommand); !ok {
 		if err := c.begin(f.DatabaseURL); err != nil {
 			return explain(err, f.DatabaseURL)
 		}
 	}
-	return explain(command.(executor).execute(c), f.DatabaseURL)
+	err = command.(executor).execute(c)
+	if err := counter.Report(ctx); err != nil {
+		fmt.Fprintln(p.Stderr, "What this command did is not in the stats:", explain(err, f.DatabaseURL))
+	}
+	return explain(err, f.DatabaseURL)
 }
 
 // open opens the database; its errors say which one, never with the password.

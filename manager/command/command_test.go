@@ -1,6 +1,7 @@
 package command
 
 import (
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -13,6 +14,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("SLOTQ_TEST_MAIN") != "" { // a test runs this binary as the manager
+		os.Exit(service.Main(Main))
+	}
 	// database/sql closes its opener after Close has returned.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"))
 }

@@ -12,10 +12,10 @@ import (
 type jobsCommand struct {
 	List   jobsList   `cmd:"" default:"withargs" help:"List jobs, the newest first."`
 	Show   jobsShow   `cmd:"" help:"Show all that is known of a job."`
-	Cancel jobsCancel `cmd:"" help:"Cancel jobs; those that run are stopped."`
-	Retry  jobsRetry  `cmd:"" help:"Put finished jobs back with their attempts granted anew, or let retryable ones run now."`
-	Run    jobsRun    `cmd:"" help:"Let scheduled or retryable jobs run now."`
-	Delete jobsDelete `cmd:"" help:"Delete waiting or finished jobs without a trace."`
+	Cancel jobsCancel `cmd:"" help:"Cancel jobs, by their ids or all that a filter chooses; those that run are stopped."`
+	Retry  jobsRetry  `cmd:"" help:"Put finished jobs back with their attempts granted anew, or let retryable ones run now; by ids or a filter (without --state: retryable and discarded ones)."`
+	Run    jobsRun    `cmd:"" help:"Let scheduled or retryable jobs run now, by their ids or all that a filter chooses."`
+	Delete jobsDelete `cmd:"" help:"Delete waiting or finished jobs without a trace, by their ids or all that a filter chooses."`
 }
 
 type jobsList struct {
@@ -122,10 +122,14 @@ func (s *jobsShow) execute(c *call) error {
 }
 
 type jobsCancel struct {
-	IDs []string `arg:"" name:"id" help:"The jobs' ids."`
+	IDs []string `arg:"" optional:"" name:"id" help:"The jobs' ids; none = use a filter."`
+	actionFlags
 }
 
 func (a *jobsCancel) execute(c *call) error {
+	if len(a.IDs) == 0 || a.given() {
+		return a.act(c, job.VerbCancel, a.IDs)
+	}
 	return c.change(a.IDs, func(ctx context.Context, id job.ID) (*job.Job, error) { return c.store.Cancel(ctx, id, c.now) },
 		func(j *job.Job) string {
 			if j.State == job.Running {
@@ -136,26 +140,38 @@ func (a *jobsCancel) execute(c *call) error {
 }
 
 type jobsRetry struct {
-	IDs []string `arg:"" name:"id" help:"The jobs' ids."`
+	IDs []string `arg:"" optional:"" name:"id" help:"The jobs' ids; none = use a filter."`
+	actionFlags
 }
 
 func (a *jobsRetry) execute(c *call) error {
+	if len(a.IDs) == 0 || a.given() {
+		return a.act(c, job.VerbRetry, a.IDs)
+	}
 	return c.change(a.IDs, func(ctx context.Context, id job.ID) (*job.Job, error) { return c.store.Retry(ctx, id, c.now) }, stateNow)
 }
 
 type jobsRun struct {
-	IDs []string `arg:"" name:"id" help:"The jobs' ids."`
+	IDs []string `arg:"" optional:"" name:"id" help:"The jobs' ids; none = use a filter."`
+	actionFlags
 }
 
 func (a *jobsRun) execute(c *call) error {
+	if len(a.IDs) == 0 || a.given() {
+		return a.act(c, job.VerbRun, a.IDs)
+	}
 	return c.change(a.IDs, func(ctx context.Context, id job.ID) (*job.Job, error) { return c.store.RunNow(ctx, id, c.now) }, stateNow)
 }
 
 type jobsDelete struct {
-	IDs []string `arg:"" name:"id" help:"The jobs' ids."`
+	IDs []string `arg:"" optional:"" name:"id" help:"The jobs' ids; none = use a filter."`
+	actionFlags
 }
 
 func (a *jobsDelete) execute(c *call) error {
+	if len(a.IDs) == 0 || a.given() {
+		return a.act(c, job.VerbDelete, a.IDs)
+	}
 	return c.change(a.IDs, c.store.Delete, func(*job.Job) string { return "is deleted" })
 }
 

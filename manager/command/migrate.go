@@ -7,7 +7,7 @@ func (*migrateCommand) execute(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.store.Migrate(c.ctx); err != nil {
+	if err := c.progress().during("migrating the schema", func() error { return c.store.Migrate(c.ctx) }); err != nil {
 		return err
 	}
 	after, _, err := c.store.Schema(c.ctx)

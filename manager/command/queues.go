@@ -176,6 +176,8 @@ func (p *queuesPurge) execute(c *call) error {
 		}
 	}
 	result := wire.Purged{}
+	progress := c.progress()
+	defer progress.end()
 	// Jobs that come while it works are not meant: the cut is the moment at which it was asked for.
 	for more := true; more; {
 		n, again, err := c.store.Purge(c.ctx, p.Name, c.now, purgeBatch, c.now)
@@ -184,7 +186,9 @@ func (p *queuesPurge) execute(c *call) error {
 			return fmt.Errorf("after %d jobs were cancelled: %w", result.Purged, ofQueue(p.Name, err))
 		}
 		more = again
+		progress.show("cancelled %d waiting jobs of %s", result.Purged, p.Name)
 	}
+	progress.end()
 	return c.print(result, func(t *table) { t.line("cancelled", result.Purged, "waiting jobs of", p.Name) })
 }
 

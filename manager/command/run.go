@@ -9,6 +9,7 @@ import (
 	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/nudge"
 	"github.com/slotq/slotq/shared/service"
+	"github.com/slotq/slotq/shared/stats"
 	"github.com/slotq/slotq/shared/store"
 )
 
@@ -43,14 +44,16 @@ func (r *runCommand) run(ctx context.Context, common *service.Common, p service.
 		return explain(err, common.DatabaseURL)
 	}
 	nudges := nudge.NewSender(s.Workers)
+	counter := stats.New(s, clock.Now)
 	manager := loops.New(loops.Options{
-		Store: s, Now: clock.Now, Lease: common.Lease, Sweep: common.Sweep,
+		Store: counter, Now: clock.Now, Lease: common.Lease, Sweep: common.Sweep,
 		Log: log, Metrics: loops.NewMetrics(registry), Nudge: nudges.Nudge,
 	})
 	var group service.Group
 	group.AddClose("database", s.Close)
 	group.Add("clock", func(ctx context.Context) error { clock.Follow(ctx, clockEvery, nil); return nil })
 	group.Add("nudges", nudges.Run)
+	group.Add("stats", func(ctx context.Context) error { return counter.Run(ctx, common.Heartbeat, log) })
 	group.Add("loops", manager.Run)
 	group.Add("ops", func(ctx context.Context) error {
 		return service.Serve(ctx, service.NewServer(service.NewOpsHandler(registry, func(ctx context.Context) error {

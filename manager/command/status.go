@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/prefer"
 	"github.com/slotq/slotq/shared/wire"
 )
 
@@ -103,7 +102,7 @@ func served(queue, kind string, workers []job.Worker) bool {
 	return slices.ContainsFunc(workers, func(w job.Worker) bool {
 		anySlot := w
 		anySlot.Slots = nil
-		return prefer.Serves(&anySlot, queue, 1) && prefer.ServesKind(&w, kind)
+		return anySlot.Serves(queue, 1) && w.ServesKind(kind)
 	})
 }
 

@@ -13,7 +13,8 @@ const expireBatch = 500
 func (m *Manager) expire(ctx context.Context) {
 	m.byTurns(ctx, "expire", expireSweeps*m.Sweep, func(ctx context.Context, budget time.Duration) error {
 		return inBatches(ctx, expireBatch, budget, func() (int, error) {
-			return m.Store.Expire(ctx, expireBatch, m.Now())
+			jobs, err := m.Store.Expire(ctx, expireBatch, m.Now())
+			return len(jobs), err
 		})
 	})
 }

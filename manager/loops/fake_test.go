@@ -33,10 +33,14 @@ type fakeStore struct {
 	counted  time.Duration    // what a Count takes
 	expired  []int            // what Expire answers, call by call
 	pruned   []int
+	folded   []int
 	unblocks []*job.Key // the cursors that Unblock was given
 	keys     []job.Key  // the cursors that it answers with
 	frozen   chan struct{}
-	broken   job.Token // its rescue fails
+	broken   job.Token      // its rescue fails
+	actions  map[job.ID]int // steps left of the open ones
+	steps    []job.ID       // in the order in which they were done
+	stuck    job.ID         // its steps fail
 }
 
 type rescued struct {
@@ -156,10 +160,16 @@ func (f *fakeStore) Rescue(_ context.Context, c job.Claim, counted bool, _ time.
 	return []job.Outcome{{Job: &job.Job{Queue: "q", Kind: "k"}, Action: action}}, nil
 }
 
-func (f *fakeStore) Expire(context.Context, int, job.Time) (int, error) {
+func (f *fakeStore) Expire(context.Context, int, job.Time) ([]*job.Job, error) {
 	unlock, err := f.lock()
 	defer unlock()
-	return pop(&f.expired), err
+	return make([]*job.Job, pop(&f.expired)), err
+}
+
+func (f *fakeStore) FoldStats(context.Context, int, job.Time) (int, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return pop(&f.folded), err
 }
 
 func (f *fakeStore) Prune(context.Context, int, job.Time) (int, error) {
@@ -205,6 +215,31 @@ func (f *fakeStore) Turn(_ context.Context, loop string, holder job.WorkerID, in
 	f.turns[loop] = turn{now.Add(interval), holder}
 	f.turnsBy[holder]++
 	return true, nil
+}
+
+func (f *fakeStore) OpenActions(_ context.Context, limit int) (ids []job.ID, err error) {
+	unlock, err := f.lock()
+	defer unlock()
+	ids = slices.SortedFunc(maps.Keys(f.actions), job.ID.Compare)
+	return ids[:min(len(ids), limit)], err
+}
+
+func (f *fakeStore) StepAction(_ context.Context, id job.ID, now job.Time) (job.BulkAction, error) {
+	time.Sleep(f.counted)
+	unlock, err := f.lock()
+	defer unlock()
+	if err == nil && id == f.stuck {
+		err = errBroken
+	}
+	if err != nil {
+		return job.BulkAction{}, err
+	}
+	f.steps = append(f.steps, id)
+	if f.actions[id]--; f.actions[id] > 0 {
+		return job.BulkAction{ID: id}, nil
+	}
+	delete(f.actions, id)
+	return job.BulkAction{ID: id, FinishedAt: now}, nil
 }
 
 func (f *fakeStore) ListQueues(context.Context, bool) ([]job.Queue, error) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/prefer"
 	"github.com/slotq/slotq/shared/wire"
 )
 
@@ -66,7 +65,7 @@ func newFigures(now job.Time, queues []job.Queue, slots map[job.Slot]*slotCount,
 // served says that some worker takes jobs of the slot and has a handler for the kind.
 func served(queue string, slot int, kind string, workers []job.Worker) bool {
 	return slices.ContainsFunc(workers, func(w job.Worker) bool {
-		return prefer.Serves(&w, queue, slot) && prefer.ServesKind(&w, kind)
+		return w.Serves(queue, slot) && w.ServesKind(kind)
 	})
 }
 

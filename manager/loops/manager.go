@@ -1,7 +1,7 @@
 // Package loops owns what a manager does for ever: it watches the workers' beats and declares the silent ones dead,
-// takes back what dead workers held, ends expired jobs, prunes history, repairs concurrency keys, and counts what
-// waits. How each of these changes a row is the store's; configuration, listeners and the command line are left to
-// package main and package command.
+// takes back what dead workers held, ends expired jobs, prunes history, repairs concurrency keys, carries out actions, counts
+// what waits, and adds up what processes have counted. How each of these changes a row is the store's; configuration, listeners and the
+// command line are left to package main and package command.
 //
 // Any number of managers may run. All watch and all rescue, nothing is elected; the other loops take turns, so that a
 // second manager costs the database little. That is economy, never safety: every action is a compare-and-set.
@@ -26,6 +26,7 @@ type Store interface {
 	Slots(ctx context.Context, queueID int32) ([]job.SlotRow, error)
 	Count(ctx context.Context, s job.Slot, after job.Position, now job.Time) ([]job.Count, *job.Position, error)
 	Now(ctx context.Context) (job.Time, error)
+	FoldStats(ctx context.Context, limit int, now job.Time) (int, error)
 }
 
 // Options are what a Manager is made of. All fields but Nudge are required.
@@ -60,7 +61,7 @@ func New(o Options) *Manager {
 // Run works until ctx ends and returns nil once every loop has stopped. Errors of the database end no loop.
 func (m *Manager) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){m.watch, m.rescue, m.expire, m.prune, m.unblock, m.stats} {
+	for _, loop := range []func(context.Context){m.watch, m.rescue, m.expire, m.prune, m.unblock, m.stats, m.fold, m.act} {
 		wg.Go(func() { loop(ctx) })
 	}
 	wg.Wait()

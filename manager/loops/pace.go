@@ -50,6 +50,7 @@ const (
 	expireSweeps  = 10
 	pruneSweeps   = 10
 	unblockSweeps = 10
+	foldSweeps    = 10
 	statsSweeps   = 5
 )
 
@@ -89,4 +90,14 @@ func inBatches(ctx context.Context, batch int, budget time.Duration, work func()
 		}
 	}
 	return nil
+}
+
+// Names are the loops that take turns.
+func Names() []string { return []string{"expire", "fold", "prune", "stats", "unblock"} }
+
+// Intervals says how often each of them runs where managers have the sweep.
+func Intervals(sweep time.Duration) map[string]time.Duration {
+	return map[string]time.Duration{
+		"expire": expireSweeps * sweep, "fold": foldSweeps * sweep, "prune": pruneSweeps * sweep, "stats": statsSweeps * sweep, "unblock": unblockSweeps * sweep,
+	}
 }

@@ -30,6 +30,7 @@ type Claimed struct {
 	// Suspects says that a claim which may take no suspect has passed over some: jobs of kinds that it could serve, or of
 	// kinds that it could serve when its marks were set.
 	Suspects bool
+	Expired  int // jobs that it met too late to start, and ended
 }
 
 // ScanRows is the most rows that one try to claim reads past jobs it may not take (kinds it does not serve, suspects,

@@ -52,6 +52,9 @@ type Job struct {
 	CancelAt   Time // when somebody asked to cancel it while it ran
 
 	Token Token // who holds it, or which claim finished it
+	InRow bool  // its claim had passed over no job before it in its priority: those of the claim stand side by side
+
+	Direct bool // stored by somebody's own INSERT, with nonce 0, not by Enqueue; known to claims alone
 
 	// What follows matters to Enqueue alone.
 

@@ -40,7 +40,12 @@ type Outcome struct {
 	Output []byte     // of a Complete, a Discard or a Cancel; bounded by the executor
 	Errors []RunError // the job's errors from now on; Complete, Snooze and Release keep what is there
 	RunAt  Time       // of a Retry or Snooze: not started before
+
+	Took time.Duration // how long the run took, for the stats alone; 0 = it was never started
 }
+
+// TypeTimedOut is the error type of a run that took longer than its limit.
+const TypeTimedOut = "timed_out"
 
 // Verdict is what the store did with an outcome.
 type Verdict int

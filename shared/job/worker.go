@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Worker is one registration of a worker process. It is believed alive while its beat changes: whoever watches compares
 // beats over its own monotonic time, no clock is compared with another.
@@ -28,4 +31,17 @@ type Beat struct {
 	Cancelled []ID // jobs of this worker that somebody asked to cancel
 	Quiet     bool
 	Stop      bool
+}
+
+// Takes says that the worker takes jobs now.
+func (w *Worker) Takes() bool { return !w.Dead && !w.Quiet && !w.Stop }
+
+// Serves says that the worker takes jobs of a slot of the named queue now.
+func (w *Worker) Serves(queue string, slot int) bool {
+	return w.Takes() && (len(w.Queues) == 0 || slices.Contains(w.Queues, queue)) && (len(w.Slots) == 0 || slices.Contains(w.Slots, slot))
+}
+
+// ServesKind says that the worker has a handler for the kind.
+func (w *Worker) ServesKind(kind string) bool {
+	return slices.Contains(w.Kinds, kind) || slices.Contains(w.Kinds, "*")
 }

@@ -4,11 +4,7 @@
 // depends on it.
 package prefer
 
-import (
-	"slices"
-
-	"github.com/slotq/slotq/shared/job"
-)
+import "github.com/slotq/slotq/shared/job"
 
 // Worker is the worker that prefers a slot of the named queue; false = none of them serves it. Workers that are dead,
 // quiet or stopping do not count, nor do those without a handler for the kind; kind "" = any job of the slot. The order of
@@ -20,7 +16,7 @@ func Worker(queue, kind string, slot job.Slot, workers []job.Worker) (job.Worker
 	found := false
 	for i := range workers {
 		w := &workers[i]
-		if !Serves(w, queue, slot.Slot) || kind != "" && !ServesKind(w, kind) {
+		if !w.Serves(queue, slot.Slot) || kind != "" && !w.ServesKind(kind) {
 			continue
 		}
 		s := score(w.ID, slot)
@@ -29,18 +25,6 @@ func Worker(queue, kind string, slot job.Slot, workers []job.Worker) (job.Worker
 		}
 	}
 	return best, found
-}
-
-// Serves says that the worker takes jobs of a slot of the named queue now.
-func Serves(w *job.Worker, queue string, slot int) bool {
-	return !w.Dead && !w.Quiet && !w.Stop &&
-		(len(w.Queues) == 0 || slices.Contains(w.Queues, queue)) &&
-		(len(w.Slots) == 0 || slices.Contains(w.Slots, slot))
-}
-
-// ServesKind says that the worker has a handler for the kind.
-func ServesKind(w *job.Worker, kind string) bool {
-	return slices.Contains(w.Kinds, kind) || slices.Contains(w.Kinds, "*")
 }
 
 // score mixes the three numbers so that every bit of the result depends on every bit of each (the finisher of

@@ -15,7 +15,7 @@ func NewLogger(w io.Writer, level, format string) *slog.Logger {
 		least = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: least, ReplaceAttr: utc}
-	if format == "text" || format != "json" && isTerminal(w) {
+	if format == "text" || format != "json" && IsTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
@@ -28,9 +28,9 @@ func utc(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// isTerminal takes every character device for a terminal: /dev/null is the only other one that logs go to, and there
+// IsTerminal takes every character device for a terminal: /dev/null is the only other one that logs go to, and there
 // the format is all the same.
-func isTerminal(w io.Writer) bool {
+func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -30,6 +30,7 @@ type Program func(ctx context.Context, p Process) error
 // stderr. The first SIGTERM or SIGINT ends the program's context; a second one ends the process at once, which every
 // part of slotq must survive anyway.
 func Main(program Program) int {
+	Headroom()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)

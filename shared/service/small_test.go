@@ -70,7 +70,7 @@ func TestAFileIsNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if isTerminal(file) {
+	if IsTerminal(file) {
 		t.Error("a file was taken for a terminal")
 	}
 }

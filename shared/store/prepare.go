@@ -10,10 +10,12 @@ import (
 )
 
 // A schema that another process is making at this moment cannot always be read: the table of versions is there before
-// its first row is. Prepare looks again for prepareLimit, every prepareAgain.
+// its first row is. And it passes through all versions, so that only one that stands still is an old one. Prepare looks
+// again for prepareLimit, every prepareAgain, and takes a version for settled after prepareSettled.
 const (
-	prepareLimit = 10 * time.Second
-	prepareAgain = 100 * time.Millisecond
+	prepareLimit   = 10 * time.Second
+	prepareAgain   = 100 * time.Millisecond
+	prepareSettled = 3 * time.Second
 )
 
 // Prepare makes sure that a service can work with the database's schema. An empty database gets it from whoever comes
@@ -21,10 +23,16 @@ const (
 // two releases run side by side during an upgrade. Any number of processes may call it at once.
 // ErrOldSchema, ErrNewerSchema: it cannot.
 func Prepare(ctx context.Context, s Store, migrate bool) error {
-	for end := time.Now().Add(prepareLimit); ; {
-		err := prepare(ctx, s, migrate)
-		if err == nil || errors.Is(err, job.ErrOldSchema) || errors.Is(err, job.ErrNewerSchema) || errors.Is(err, job.ErrUnavailable) ||
-			ctx.Err() != nil || !time.Now().Before(end) {
+	var seen int64
+	since := time.Now()
+	for end := since.Add(prepareLimit); ; {
+		have, err := prepare(ctx, s, migrate)
+		if have != seen {
+			seen, since = have, time.Now()
+		}
+		final := err == nil || errors.Is(err, job.ErrNewerSchema) || errors.Is(err, job.ErrUnavailable) ||
+			errors.Is(err, job.ErrOldSchema) && time.Since(since) >= prepareSettled
+		if final || ctx.Err() != nil || !time.Now().Before(end) {
 			return err
 		}
 		timer := time.NewTimer(prepareAgain)
@@ -37,17 +45,17 @@ func Prepare(ctx context.Context, s Store, migrate bool) error {
 	}
 }
 
-func prepare(ctx context.Context, s Store, migrate bool) error {
+func prepare(ctx context.Context, s Store, migrate bool) (have int64, err error) {
 	have, want, err := s.Schema(ctx)
 	switch {
 	case err != nil:
-		return err
+		return have, err
 	case have == 0, have < want && migrate:
-		return s.Migrate(ctx)
+		return have, s.Migrate(ctx)
 	case have < want:
-		return fmt.Errorf("%w (it has version %d, this binary needs %d)", job.ErrOldSchema, have, want)
+		return have, fmt.Errorf("%w (it has version %d, this binary needs %d)", job.ErrOldSchema, have, want)
 	case have > want+1:
-		return fmt.Errorf("%w (it has version %d, this binary knows %d): use a newer one", job.ErrNewerSchema, have, want)
+		return have, fmt.Errorf("%w (it has version %d, this binary knows %d): use a newer one", job.ErrNewerSchema, have, want)
 	}
-	return nil
+	return have, nil
 }

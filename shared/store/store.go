@@ -22,6 +22,9 @@ type Store interface {
 	Queues
 	Work
 	Manage
+	APITokens
+	Diagnose
+	Stats
 
 	// Now is the database's time. Clocks follow it, so that a run_at means the same to all.
 	Now(ctx context.Context) (job.Time, error)
@@ -66,6 +69,18 @@ type Jobs interface {
 
 	// Delete removes a waiting or finished job without a trace. ErrState: it runs.
 	Delete(ctx context.Context, id job.ID) (*job.Job, error)
+
+	// Act stores an action that is ready, for managers to carry out, and returns it as it stands. An id that is there already
+	// is the same action sent again: nothing is stored. ErrMismatch: it has another digest. ErrLimit: job.MaxOpenActions
+	// are unfinished already.
+	Act(ctx context.Context, a job.BulkAction) (job.BulkAction, error)
+
+	// Action returns an action as it stands. ErrNotFound: there was none, or it ended more than job.KeepActions ago.
+	Action(ctx context.Context, id job.ID) (job.BulkAction, error)
+
+	// Failures groups what retryable jobs and discarded ones failed with last, newest first, at most limit groups. Only
+	// Queue and Kind of the filter count. It reads a bounded number of rows: see job.FailureList.
+	Failures(ctx context.Context, f job.Filter, limit int, now job.Time) (job.FailureList, error)
 }
 
 // Queues is what operators do with queues.
@@ -155,17 +170,49 @@ type Manage interface {
 	// counted false: the worker died with a suspect, and this claim held only neighbours. 0 = somebody else did it.
 	Rescue(ctx context.Context, c job.Claim, counted bool, lease time.Duration, now job.Time) ([]job.Outcome, error)
 
-	// Expire ends waiting jobs whose expires_at has passed as discarded, at most limit of them.
-	Expire(ctx context.Context, limit int, now job.Time) (int, error)
+	// Expire ends waiting jobs whose expires_at has passed as discarded, at most limit of them, and returns them.
+	Expire(ctx context.Context, limit int, now job.Time) ([]*job.Job, error)
 
-	// Prune deletes at most limit rows each of history, idempotency keys and dead workers without claims, whose time
-	// is over. An unfinished job is never touched.
+	// Prune deletes at most limit rows each of history, idempotency keys, actions and dead workers without claims, whose
+	// time is over. An unfinished job is never touched.
 	Prune(ctx context.Context, limit int, now job.Time) (int, error)
 
 	// Unblock repairs concurrency keys: places whose job is gone are freed and the next job is let in, for at most
 	// limit keys after the cursor; next is nil at the end. Nothing depends on it but recovery from what nobody foresaw.
 	Unblock(ctx context.Context, after *job.Key, limit int) (next *job.Key, freed int, err error)
 
+	// OpenActions returns up to limit actions that are under way, the oldest first.
+	OpenActions(ctx context.Context, limit int) ([]job.ID, error)
+
+	// StepAction does the next few jobs of an action, each as Retry, Cancel, RunNow or Delete would, and returns it as it
+	// stands then; with FinishedAt set nothing is left to do. A step is done as a whole or not at all, and once,
+	// whoever else tries it: an action that a manager left in the middle goes on where it stopped. ErrNotFound.
+	StepAction(ctx context.Context, id job.ID, now job.Time) (job.BulkAction, error)
+
 	// Turn says whether the holder may run a loop now: one process at a time gets it, once per interval.
 	Turn(ctx context.Context, loop string, holder job.WorkerID, interval time.Duration, now job.Time) (bool, error)
+}
+
+// APITokens is who may use the api. A store knows hashes of secrets, never a secret.
+type APITokens interface {
+	// CreateAPIToken stores a token that is checked already, and returns it. When there is one with this hash, it returns
+	// that one as it is, revoked or not: two processes that read one secret from a file make one token, and a token that
+	// was revoked stays so. It removes tombstones older than job.KeepTombstones, never the last row.
+	// ErrLimit: there are job.MaxAPITokens.
+	CreateAPIToken(ctx context.Context, t job.APIToken, now job.Time) (job.APIToken, error)
+
+	// ListAPITokens returns all tokens in the order in which they were made, revoked and expired ones too.
+	ListAPITokens(ctx context.Context) ([]job.APIToken, error)
+
+	// FindAPIToken returns the token with this hash, revoked, expired or not. ErrNotFound.
+	FindAPIToken(ctx context.Context, hash []byte) (job.APIToken, error)
+
+	// AnyAPIToken says whether a token was ever made: once it is true it stays true.
+	AnyAPIToken(ctx context.Context) (bool, error)
+
+	// UseAPIToken notes that a token was used; the time only grows.
+	UseAPIToken(ctx context.Context, id job.ID, now job.Time) error
+
+	// RevokeAPIToken ends a token for good; its row stays, and revoking it again changes nothing. ErrNotFound.
+	RevokeAPIToken(ctx context.Context, id job.ID, now job.Time) (job.APIToken, error)
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/slotq/slotq/shared/job"
 )
 
 // Client talks to an api. It is safe for concurrent use.
@@ -23,6 +25,8 @@ import (
 type Client struct {
 	base *url.URL
 	http *http.Client
+
+	secret job.APISecret // "" = none
 }
 
 // NewClient makes a client of the api at base, such as "http://127.0.0.1:8080". A nil h is a client of its own that
@@ -39,6 +43,14 @@ func NewClient(base string, h *http.Client) (*Client, error) {
 		h = &http.Client{Timeout: 30 * time.Second}
 	}
 	return &Client{base: u, http: h}, nil
+}
+
+// WithToken returns a client that sends the secret of a token with every request. Beyond this machine send it over https
+// alone.
+func (c *Client) WithToken(secret string) *Client {
+	with := *c
+	with.secret = job.APISecret(secret)
+	return &with
 }
 
 // request is one call; path is made of segments that are escaped here.
@@ -74,6 +86,9 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
+	if c.secret != "" {
+		req.Header.Set("Authorization", "Bearer "+c.secret.Reveal())
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the api: %w", err)

@@ -46,10 +46,17 @@ func TestEveryCallGoesToItsPath(t *testing.T) {
 		"POST " + jobs + "/" + id.String() + "/cancel  ":      func() error { _, err := c.Cancel(ctx, id); return err },
 		"POST " + jobs + "/" + id.String() + "/retry  ":       func() error { _, err := c.Retry(ctx, id); return err },
 		"POST " + jobs + "/" + id.String() + "/run  ":         func() error { _, err := c.Run(ctx, id); return err },
-		"DELETE " + jobs + "/" + id.String() + "  ":           func() error { _, err := c.Delete(ctx, id); return err },
-		"GET " + queues + "  ":                                func() error { _, err := c.Queues(ctx); return err },
-		"GET " + queues + "/a:b  ":                            func() error { _, err := c.Queue(ctx, "a:b"); return err },
-		"PUT " + queues + `/q  {"slots":3}`:                   func() error { _, err := c.PutQueue(ctx, "q", QueueSettings{Slots: new(3)}); return err },
+		"POST " + jobs + `/actions "a" {"action":"retry","filter":{"queue":"q","state":["discarded"]},"dry_run":true}`: func() error {
+			_, err := c.Act(ctx, NewAction{Action: "retry", Filter: ActionFilter{Queue: "q", States: []job.State{job.Discarded}}, DryRun: true, IdempotencyKey: "a"})
+			return err
+		},
+		"GET /under/v1/actions/" + id.String() + "  ":     func() error { _, err := c.Action(ctx, id); return err },
+		"GET /under/v1/kinds  ":                           func() error { _, err := c.Kinds(ctx); return err },
+		"GET /under/v1/failures?kind=k&limit=5&queue=q  ": func() error { _, err := c.Failures(ctx, "q", "k", 5); return err },
+		"DELETE " + jobs + "/" + id.String() + "  ":       func() error { _, err := c.Delete(ctx, id); return err },
+		"GET " + queues + "  ":                            func() error { _, err := c.Queues(ctx); return err },
+		"GET " + queues + "/a:b  ":                        func() error { _, err := c.Queue(ctx, "a:b"); return err },
+		"PUT " + queues + `/q  {"slots":3}`:               func() error { _, err := c.PutQueue(ctx, "q", QueueSettings{Slots: new(3)}); return err },
 		"PATCH " + queues + `/q  {"keep_completed_seconds":0}`: func() error {
 			_, err := c.PatchQueue(ctx, "q", QueueSettings{KeepCompletedSeconds: new(0.0)})
 			return err

@@ -13,21 +13,24 @@ type Code string
 
 // The codes.
 const (
-	CodeMalformed   Code = "malformed"
-	CodeCrossOrigin Code = "cross_origin"
-	CodeNotFound    Code = "not_found"
-	CodeMethod      Code = "method_not_allowed"
-	CodeSlow        Code = "request_timeout"
-	CodeState       Code = "state"
-	CodeNotEmpty    Code = "not_empty"
-	CodeTooLarge    Code = "too_large"
-	CodeMediaType   Code = "media_type"
-	CodeHost        Code = "unknown_host"
-	CodeInvalid     Code = "invalid"
-	CodeMismatch    Code = "mismatch"
-	CodeLimit       Code = "limit"
-	CodeInternal    Code = "internal"
-	CodeUnavailable Code = "unavailable"
+	CodeMalformed    Code = "malformed"
+	CodeUnauthorized Code = "unauthorized"
+	CodeForbidden    Code = "forbidden"
+	CodeCrossOrigin  Code = "cross_origin"
+	CodeNotFound     Code = "not_found"
+	CodeMethod       Code = "method_not_allowed"
+	CodeSlow         Code = "request_timeout"
+	CodeState        Code = "state"
+	CodeNotEmpty     Code = "not_empty"
+	CodeTooLarge     Code = "too_large"
+	CodeMediaType    Code = "media_type"
+	CodeHost         Code = "unknown_host"
+	CodeInvalid      Code = "invalid"
+	CodeMismatch     Code = "mismatch"
+	CodeLimit        Code = "limit"
+	CodeRate         Code = "rate_limited"
+	CodeInternal     Code = "internal"
+	CodeUnavailable  Code = "unavailable"
 )
 
 const problemType = "urn:slotq:problem:"
@@ -41,6 +44,8 @@ var codes = []struct {
 	err    error // what the client's errors.Is finds; nil = nothing of the domain
 }{
 	{CodeMalformed, 400, "The request is not well formed", nil},
+	{CodeUnauthorized, 401, "A token is needed", nil},
+	{CodeForbidden, 403, "The token is not for that", nil},
 	{CodeCrossOrigin, 403, "Requests from other sites' pages are refused", nil},
 	{CodeNotFound, 404, "There is no such thing", job.ErrNotFound},
 	{CodeMethod, 405, "The path does not know this method", nil},
@@ -53,6 +58,7 @@ var codes = []struct {
 	{CodeMismatch, 422, "Sent before with another body", job.ErrMismatch},
 	{CodeLimit, 422, "A limit is reached", job.ErrLimit},
 	{CodeInvalid, 422, "A value is wrong", nil},
+	{CodeRate, 429, "Too many requests", nil},
 	{CodeInternal, 500, "Something went wrong here", nil},
 	{CodeUnavailable, 503, "The database does not answer in time", job.ErrUnavailable},
 }
@@ -64,7 +70,7 @@ type Problem struct {
 	Status     int           `json:"status"`
 	Detail     string        `json:"detail,omitempty" doc:"What is wrong with this request, and what to do."`
 	Errors     []FieldError  `json:"errors,omitempty" doc:"Each value that is wrong; at most 100."`
-	RetryAfter time.Duration `json:"-"` // with CodeUnavailable
+	RetryAfter time.Duration `json:"-"` // with CodeUnavailable and CodeRate
 }
 
 // FieldError says where a value is wrong, and why; never the value itself.

@@ -77,6 +77,11 @@ func testRoutes(t *testing.T, d *document) {
 	done := ran(t, d.s, wire.NewJob{Kind: "go.echo", Queue: "routes"}).ID.String()
 	want(409, send, "/v1/jobs/"+done+"/cancel", "")
 
+	action := want(202, send, "/v1/jobs/actions", `{"action":"retry","filter":{"queue":"routes","state":["cancelled"]},"dry_run":true}`)
+	want(200, get, action.header.Get("Location"), "")
+	want(200, get, "/v1/kinds", "")
+	want(200, get, "/v1/failures?queue=routes&limit=1", "")
+
 	want(201, put, "/v1/queues/made", `{"slots":3,"order":"lifo","backoff":{"kind":"list","list":[1,2]}}`)
 	want(200, put, "/v1/queues/made", `{"slots":2}`)
 	want(200, get, "/v1/queues/made", "")
@@ -101,6 +106,9 @@ func testRoutes(t *testing.T, d *document) {
 			spare.Exit(t, patience)
 		}
 	}
+	want(200, get, "/v1/stats", "")
+	want(200, get, "/v1/stats?queue=routes", "")
+	want(404, get, "/v1/stats?queue=made", "")
 	for _, path := range []string{"/", "/docs", "/healthz", "/readyz", "/metrics"} {
 		if a := ask(t, d.s, get, path, ""); a.status != 200 || len(a.body) == 0 {
 			t.Errorf("%s: %d", path, a.status)
@@ -129,6 +137,7 @@ func testRoutesRefuse(t *testing.T, d *document) {
 		}
 		refused(421, path, body, "Host: attacker.example")
 		refused(421, path, body, "Host: attacker.example:8080")
+		refused(401, path, body, "Authorization: Bearer nonsense")
 		refused(422, path+"?nosuch=1", body)
 		if method != http.MethodGet {
 			refused(403, path, body, "Origin: https://attacker.example", "Sec-Fetch-Site: cross-site")

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -21,7 +22,7 @@ type call struct {
 // calls are all that the binaries call, except for those that only a worker does after its claim. The table is long on
 // purpose: a call that is missing here is a promise that nobody looks at.
 func (b *big) calls() []call {
-	return append(append(b.jobCalls(), b.queueCalls()...), b.managerCalls()...)
+	return slices.Concat(b.jobCalls(), b.queueCalls(), b.managerCalls(), b.apiTokenCalls(), b.actionCalls())
 }
 
 func (b *big) jobCalls() []call {
@@ -217,9 +218,26 @@ func (b *big) managerCalls() []call {
 		}},
 		{name: "unblock from the first key", do: unblock(nil)},
 		{name: "unblock from a key on", do: unblock(&job.Key{Slot: job.Slot{QueueID: b.keyed.ID, Slot: 3}, ConcurrencyKey: "key3"})},
+		{name: "report stats", do: func(ctx context.Context, s store.Store) error { return b.report(ctx, s, 7, 1, 4, 60) }},
+		{name: "report stats again", do: func(ctx context.Context, s store.Store) error { return b.report(ctx, s, 7, 2, 4, 60) }},
+		{name: "fold stats", do: func(ctx context.Context, s store.Store) error { _, err := s.FoldStats(ctx, 50, b.now); return err }},
+		{name: "fold stats and prune", do: func(ctx context.Context, s store.Store) error {
+			_, err := s.FoldStats(ctx, 50, b.now.Add(10*24*time.Hour))
+			return err
+		}},
+		{name: "list stats", do: func(ctx context.Context, s store.Store) error {
+			var queues []int32
+			for id := range int32(store.StatsQueues) {
+				queues = append(queues, id+1)
+			}
+			_, err := s.ListStats(ctx, queues, b.now)
+			return err
+		}},
 		{name: "turn", do: func(ctx context.Context, s store.Store) error {
 			_, err := s.Turn(ctx, "stats", 7, time.Second, b.now)
 			return err
 		}},
+		{name: "turns", do: func(ctx context.Context, s store.Store) error { _, err := s.Turns(ctx); return err }},
+		{name: "strays", do: func(ctx context.Context, s store.Store) error { _, err := s.Strays(ctx, 100); return err }},
 	}
 }

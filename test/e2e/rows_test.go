@@ -141,6 +141,7 @@ func fill(t *testing.T, c *counter, n int) *big {
 	add(b.plain, n/100, func(i int, spec *job.Spec) {
 		spec.IdempotencyKey, spec.Digest = fmt.Sprint("key", i), make([]byte, 16)
 	})
+	check(t, b.fillStats(ctx, c, 200))
 	b.live, _, err = b.hold(ctx, s, 10)
 	check(t, err)
 	t.Logf("%d jobs made in %s", n, time.Since(began).Round(time.Millisecond))

@@ -159,9 +159,30 @@ func (w *whole) rows(b *strings.Builder) {
 	}
 }
 
+const foundTitle = "\n## Planted defects\n"
+
+// replaceFound writes the chapter of the planted defects anew in a report.
+func (w *whole) replaceFound(path string) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, there := strings.Cut(string(old), foundTitle)
+	_, after, more := strings.Cut(rest, "\n## ")
+	if !there || !more {
+		return fmt.Errorf("%s has no chapter%sbetween others: make faults writes a whole one", path, strings.ReplaceAll(foundTitle, "\n", " "))
+	}
+	b := strings.Builder{}
+	b.WriteString(before)
+	w.found(&b)
+	fmt.Fprintf(&b, "\nThis chapter was run again: %s, commit %s, %s.\n\n## %s", w.began.UTC().Format("2006-01-02 15:04 UTC"), w.commit,
+		time.Since(w.began).Round(time.Minute), after)
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
 // found is what became of the planted defects.
 func (w *whole) found(b *strings.Builder) {
-	fmt.Fprintf(b, "\n## Planted defects\n\nEach must be found within %d runs, and its row must find nothing without it.\n\n| defect | database | found by | in run |\n|---|---|---|---|\n", tries)
+	fmt.Fprintf(b, foundTitle+"\nEach must be found within %d runs, and its row must find nothing without it.\n\n| defect | database | found by | in run |\n|---|---|---|---|\n", tries)
 	for _, d := range w.defects {
 		rule := string(d.rule)
 		if rule == "" {

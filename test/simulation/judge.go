@@ -191,6 +191,9 @@ func (g *judge) apply(f *fate, o job.Outcome, cancelled bool) {
 		f.ends(job.Cancelled, job.ReasonCancelled)
 		g.w.count("cancelled instead of put back")
 	case o.Action.Ends():
+		if o.Action == job.Complete {
+			g.w.count("completions")
+		}
 		f.ends(o.Action.Final(), o.Reason)
 		g.ended(f)
 	case o.Action == job.Retry:

@@ -32,6 +32,9 @@ func (l *link) Now(ctx context.Context) (job.Time, error) {
 	return call(ctx, l.p, "now", false, func() (job.Time, error) { return l.p.w.now(), nil })
 }
 
+// OpenActions has none: nobody in the simulation makes one, and the look for them draws no fault.
+func (l *link) OpenActions(context.Context, int) ([]job.ID, error) { return nil, nil }
+
 func (l *link) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error) {
 	return call(ctx, l.p, "enqueue", true, func() ([]job.Enqueued, error) {
 		out, err := l.db().Enqueue(bg, jobs, atomic)
@@ -181,11 +184,11 @@ func (l *link) Rescue(ctx context.Context, c job.Claim, counted bool, lease time
 	})
 }
 
-func (l *link) Expire(ctx context.Context, limit int, now job.Time) (int, error) {
-	return call(ctx, l.p, "expire", true, func() (int, error) {
-		n, err := l.db().Expire(bg, limit, now)
-		l.p.w.counts["jobs expired by a sweep"] += n
-		return n, err
+func (l *link) Expire(ctx context.Context, limit int, now job.Time) ([]*job.Job, error) {
+	return call(ctx, l.p, "expire", true, func() ([]*job.Job, error) {
+		expired, err := l.db().Expire(bg, limit, now)
+		l.p.w.counts["jobs expired by a sweep"] += len(expired)
+		return expired, err
 	})
 }
 
@@ -203,4 +206,12 @@ func (l *link) Unblock(ctx context.Context, after *job.Key, limit int) (*job.Key
 
 func (l *link) Turn(ctx context.Context, loop string, holder job.WorkerID, interval time.Duration, now job.Time) (bool, error) {
 	return call(ctx, l.p, "turn", true, func() (bool, error) { return l.db().Turn(bg, loop, holder, interval, now) })
+}
+
+func (l *link) ReportStats(ctx context.Context, r job.StatsReport) (int64, error) {
+	return call(ctx, l.p, "report stats", true, func() (int64, error) { return l.db().ReportStats(bg, r) })
+}
+
+func (l *link) FoldStats(ctx context.Context, limit int, now job.Time) (int, error) {
+	return call(ctx, l.p, "fold stats", true, func() (int, error) { return l.db().FoldStats(bg, limit, now) })
 }

@@ -189,6 +189,7 @@ func (g *judge) final() {
 			g.breaks(4, "job %s was started %d times in %d runs", short(id), len(f.starts), f.run)
 		}
 	}
+	g.stats()
 	g.w.counts["longest virtual time, s"] = int(time.Since(g.w.began).Seconds())
 }
 

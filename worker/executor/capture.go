@@ -40,6 +40,28 @@ func (c *capture) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// maxRead bounds the memory for one read.
+const maxRead = 32 << 10
+
+// readFrom takes in all that r has, and returns r's error unless that is the end. io.Copy would take maxRead for it from
+// the start, twice a job, where most jobs write a line or nothing.
+func (c *capture) readFrom(r io.Reader) error {
+	buf := make([]byte, 512)
+	for {
+		n, err := r.Read(buf)
+		c.Write(buf[:n])
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n == len(buf) && n < maxRead {
+			buf = make([]byte, 2*n)
+		}
+	}
+}
+
 // bytes returns what was kept, at most OutputLimit bytes.
 func (c *capture) bytes() []byte {
 	if c.total <= OutputLimit {

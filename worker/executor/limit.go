@@ -132,7 +132,7 @@ func proportional(pid int) int64 {
 
 // fields adds up lines of a file in /proc/<pid> that hold a number of kB; a process that is gone has none.
 func fields(pid int, file string, names ...string) (total int64) {
-	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + file)
+	b, _ := readFile("/proc/" + strconv.Itoa(pid) + "/" + file)
 	for line := range bytes.Lines(b) {
 		for _, name := range names {
 			if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // process is what /proc/<pid>/stat says, as far as it is needed to tell whose a process is.
@@ -17,7 +18,7 @@ type process struct {
 
 // readProcess fails when the process is gone.
 func readProcess(pid int) (process, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	b, err := readFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return process{}, err
 	}
@@ -40,14 +41,8 @@ func readProcess(pid int) (process, error) {
 
 // pids lists all processes that /proc shows.
 func pids() []int {
-	dir, err := os.Open("/proc")
-	if err != nil {
-		return nil
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
 	var out []int
-	for _, name := range names {
+	for _, name := range names("/proc") {
 		if pid, err := strconv.Atoi(name); err == nil {
 			out = append(out, pid)
 		}
@@ -58,17 +53,13 @@ func pids() []int {
 // children lists the children of process pid, dead ones that nobody has waited for included. The kernel's own list of
 // them needs CONFIG_PROC_CHILDREN, which distributions set; without it all of /proc is read.
 func children(pid int) []int {
-	base := "/proc/" + strconv.Itoa(pid) + "/task/"
-	if _, err := os.Stat(base + strconv.Itoa(pid) + "/children"); err != nil {
+	if !childrenListed() {
 		return childrenByScan(pid)
 	}
-	threads, err := os.ReadDir(base)
-	if err != nil {
-		return nil
-	}
+	base := "/proc/" + strconv.Itoa(pid) + "/task/"
 	var out []int
-	for _, thread := range threads {
-		b, err := os.ReadFile(base + thread.Name() + "/children")
+	for _, thread := range names(base) {
+		b, err := readFile(base + thread + "/children")
 		if err != nil {
 			continue // the thread has ended, its children went to another one
 		}
@@ -80,6 +71,11 @@ func children(pid int) []int {
 	}
 	return out
 }
+
+var childrenListed = sync.OnceValue(func() bool {
+	_, err := os.Stat("/proc/thread-self/children")
+	return err == nil
+})
 
 func childrenByScan(pid int) []int {
 	var out []int
@@ -100,7 +96,7 @@ type marker struct {
 // readMarker returns the marker in the environment that a process was started with. It is zero when there is none, or
 // when the process belongs to another user and may not be read.
 func readMarker(pid int) marker {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	b, err := readFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
 		return marker{}
 	}

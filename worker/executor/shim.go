@@ -144,7 +144,7 @@ func (s *shim) handle(r request) {
 
 // leased says that processes may run now. s.mu is held.
 func (s *shim) leased() bool {
-	return BootTime() < s.lease-int64(leaseMargin) && !s.culling
+	return BootTime() < s.lease-int64(leaseMargin)
 }
 
 func (s *shim) watchLease() {

@@ -114,6 +114,13 @@ func (c *shimConn) receive() {
 	c.sending.Unlock()
 }
 
+// jobs is how many it has.
+func (c *shimConn) jobs() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.pending)
+}
+
 // start asks for a job to be started. The channel delivers its end, unless gone is closed first.
 func (c *shimConn) start(sp *spec) (uint64, <-chan ended) {
 	result := make(chan ended, 1)

@@ -1,10 +1,8 @@
 package executor
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"syscall"
@@ -41,7 +39,7 @@ func newShimJob(number uint64, sp *spec) *shimJob {
 // run starts a job, waits for its end, and reports it.
 func (s *shim) run(job *shimJob, sp spec) {
 	report := ended{Job: job.number}
-	stdio, err := newPipes()
+	stdio, err := newPipes(sp.Payload)
 	if err == nil {
 		err = s.start(job, sp, stdio)
 	}
@@ -55,7 +53,7 @@ func (s *shim) run(job *shimJob, sp spec) {
 		if sp.Limits != (Limits{}) {
 			go s.watch(job, sp.Limits)
 		}
-		out, errs := stdio.pump(sp.Payload)
+		out, errs := stdio.pump()
 		report.Status = <-job.exited
 		// The job is over with its main process: what it left behind is killed now, and with it the last writers of the
 		// pipes, so that reading them comes to an end as well.
@@ -82,6 +80,7 @@ var (
 func (s *shim) start(job *shimJob, sp spec, stdio *pipes) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.awaitCulling(s.mu.Lock) // the next lease may come before all is dead that ran under the last one
 	if !s.leased() {
 		return errUnleased
 	}
@@ -106,7 +105,7 @@ func (s *shim) start(job *shimJob, sp spec, stdio *pipes) error {
 	}
 	stdio.closeChild()
 	// When memory runs out the kernel shall take the job and not the worker. Best effort: it needs /proc.
-	os.WriteFile("/proc/"+strconv.Itoa(job.pid)+"/oom_score_adj", []byte("500"), 0)
+	writeFile("/proc/"+strconv.Itoa(job.pid)+"/oom_score_adj", "500")
 	s.mains[job.pid] = job
 	return nil
 }
@@ -169,78 +168,4 @@ func (s *shim) kill(number uint64) {
 // result that it came to. s.mu is held.
 func (j *shimJob) stoppable(s *shim) bool {
 	return j.pid == 0 || s.mains[j.pid] == j
-}
-
-// pipes are a job's standard input, output and error.
-type pipes struct {
-	child [3]int      // the job's ends, blocking; -1 when closed
-	ours  [3]*os.File // the shim's ends, non-blocking, so that closing them ends a read or a write
-}
-
-func newPipes() (*pipes, error) {
-	p := &pipes{child: [3]int{-1, -1, -1}}
-	for i := range p.child {
-		var fd [2]int
-		if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
-			return p, fmt.Errorf("making its pipes: %w", err)
-		}
-		theirs, mine := fd[1], fd[0]
-		if i == 0 {
-			theirs, mine = fd[0], fd[1]
-		}
-		p.child[i] = theirs
-		// Only this end: the flag belongs to the end, and programs do not expect a non-blocking standard output.
-		if err := unix.SetNonblock(mine, true); err != nil {
-			unix.Close(mine)
-			return p, fmt.Errorf("making its pipes: %w", err)
-		}
-		p.ours[i] = os.NewFile(uintptr(mine), "job")
-	}
-	return p, nil
-}
-
-// pump feeds the payload and drains both outputs, which it delivers at their end. A job that does not read its
-// standard input, or closes it, is no failure: the writing ends with the job, and its errors mean nothing.
-func (p *pipes) pump(payload []byte) (out, errs <-chan []byte) {
-	go func() {
-		io.Copy(p.ours[0], bytes.NewReader(payload))
-		p.ours[0].Close()
-	}()
-	drain := func(f *os.File) <-chan []byte {
-		ch := make(chan []byte, 1)
-		go func() {
-			var c capture
-			io.Copy(&c, f)
-			ch <- c.bytes()
-		}()
-		return ch
-	}
-	return drain(p.ours[1]), drain(p.ours[2])
-}
-
-// finish lets the draining come to its end within drainPatience. What a dead process wrote is in the pipe and is read
-// before that.
-func (p *pipes) finish() {
-	p.ours[0].Close()
-	for _, f := range p.ours[1:] {
-		f.SetReadDeadline(time.Now().Add(drainPatience))
-	}
-}
-
-func (p *pipes) closeChild() {
-	for i, fd := range p.child {
-		if fd >= 0 {
-			unix.Close(fd)
-			p.child[i] = -1
-		}
-	}
-}
-
-func (p *pipes) close() {
-	p.closeChild()
-	for _, f := range p.ours {
-		if f != nil {
-			f.Close()
-		}
-	}
 }

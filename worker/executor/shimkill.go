@@ -107,15 +107,20 @@ func (s *shim) killGroup(p process) {
 	unix.Kill(p.pid, unix.SIGKILL)
 }
 
+// awaitCulling waits for a killAll that is at work, without s.mu, which is held before and after.
+func (s *shim) awaitCulling(lock func()) {
+	for s.culling {
+		s.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		lock()
+	}
+}
+
 // killAll kills every process below the shim, without grace, and returns when none is left. It marks the jobs as
 // killed for want of a lease, and nothing is started until it is done.
 func (s *shim) killAll() {
 	s.lockOrDie()
-	for s.culling { // wait for the one at work: the caller may exit after this
-		s.mu.Unlock()
-		time.Sleep(time.Millisecond)
-		s.lockOrDie()
-	}
+	s.awaitCulling(s.lockOrDie) // the caller may exit after this
 	s.culling = true
 	for _, job := range s.mains {
 		job.unleased = true

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,19 +19,20 @@ type SubprocessOptions struct {
 	LookupEnv func(string) (string, bool)
 }
 
-// Subprocess owns the shim and with it all subprocesses of a worker. There is one per worker; it makes the executors of
+// Subprocess owns the shims and with them all subprocesses of a worker. There is one per worker; it makes the executors of
 // the single kinds (Command).
 //
 // No job runs without a lease: the worker calls ExtendLease after each acknowledged heartbeat, and one second before
-// the end of the last one the shim kills everything and refuses starts until a newer one comes.
+// the end of the last one the shims kill everything and refuse starts until a newer one comes.
 type Subprocess struct {
 	opts SubprocessOptions
 
 	mu      sync.Mutex
-	shared  *shimConn              // nil before the first job, and after the shim's death
+	most    int                    // shared shims
+	shared  []*shimConn            // none before the first job
 	alone   map[*shimConn]struct{} // shims of suspects, one job each
 	lease   int64
-	started time.Time // when the shared shim was last started
+	started time.Time // when a shared shim was last started
 	closed  bool
 	// suspects were running when a shim died. A job that kills its parent takes its neighbours with it, and all are given
 	// back uncounted; so that it cannot do that for ever, each of them next runs in a shim of its own, whose death is then
@@ -40,10 +43,18 @@ type Subprocess struct {
 // maxSuspects bounds the memory of suspects; beyond it any one is forgotten.
 const maxSuspects = 1000
 
-// restartPause is the least time between two starts of the shared shim.
+// restartPause is the least time between two starts of a shared shim.
 const restartPause = time.Second
 
-// NewSubprocess returns an owner without a shim; the first job starts it. It fails in a process that is itself a shim,
+// A shim starts processes one after the other, since Go forks under a lock and waits until the program is loaded: at 0.3
+// to 0.5 ms each, one shim keeps about one processor busy. So there are as many as processors, up to maxShims; another is
+// started when all have crowd jobs, so that a worker with a few has one.
+const (
+	maxShims = 4
+	crowd    = 4
+)
+
+// NewSubprocess returns an owner without a shim; the first job starts one. It fails in a process that is itself a shim,
 // which means that the program does not call ShimMain first in main.
 func NewSubprocess(opts SubprocessOptions) (*Subprocess, error) {
 	if os.Getenv(shimVariable) != "" {
@@ -52,7 +63,8 @@ func NewSubprocess(opts SubprocessOptions) (*Subprocess, error) {
 	if opts.LookupEnv == nil {
 		opts.LookupEnv = os.LookupEnv
 	}
-	return &Subprocess{opts: opts, alone: map[*shimConn]struct{}{}, suspects: map[string]struct{}{}}, nil
+	return &Subprocess{opts: opts, most: min(maxShims, runtime.GOMAXPROCS(0)), alone: map[*shimConn]struct{}{},
+		suspects: map[string]struct{}{}}, nil
 }
 
 // ExtendLease says that the worker's lease now ends at end, in nanoseconds of BootTime, counted from the sending of the
@@ -63,9 +75,7 @@ func (s *Subprocess) ExtendLease(end int64) {
 	s.lease = max(s.lease, end)
 	conns := s.conns()
 	s.mu.Unlock()
-	for _, c := range conns {
-		c.send(request{Op: opLease, Lease: end + leaseSlip})
-	}
+	sendAll(conns, request{Op: opLease, Lease: end + leaseSlip})
 }
 
 // RevokeLease kills all subprocesses at once and refuses to start any until ExtendLease is called again: for a worker
@@ -75,16 +85,20 @@ func (s *Subprocess) RevokeLease() {
 	s.lease = 0
 	conns := s.conns()
 	s.mu.Unlock()
+	sendAll(conns, request{Op: opRevoke})
+}
+
+// sendAll returns when all have taken the request or were killed: one that hangs holds up no other.
+func sendAll(conns []*shimConn, r request) {
+	var sent sync.WaitGroup
 	for _, c := range conns {
-		c.send(request{Op: opRevoke})
+		sent.Go(func() { c.send(r) })
 	}
+	sent.Wait()
 }
 
 func (s *Subprocess) conns() []*shimConn {
-	var out []*shimConn
-	if s.shared != nil {
-		out = append(out, s.shared)
-	}
+	out := slices.Clone(s.shared)
 	for c := range s.alone {
 		out = append(out, c)
 	}
@@ -123,12 +137,17 @@ func (s *Subprocess) acquire(ctx context.Context, id string) (c *shimConn, alone
 			s.mu.Unlock()
 		}, nil
 	}
-	for s.shared == nil {
+	for {
 		if s.closed {
 			return nil, false, nil, errClosed
 		}
+		c := s.leastBusy()
 		// A shim that dies over and over is not to eat the machine.
-		if pause := time.Until(s.started.Add(restartPause)); pause > 0 {
+		pause := time.Until(s.started.Add(restartPause))
+		switch {
+		case c != nil && (c.jobs() < crowd || len(s.shared) >= s.most || pause > 0):
+			return c, false, func() {}, nil
+		case pause > 0:
 			s.mu.Unlock()
 			select {
 			case <-time.After(pause):
@@ -145,10 +164,19 @@ func (s *Subprocess) acquire(ctx context.Context, id string) (c *shimConn, alone
 		if err != nil {
 			return nil, false, nil, err
 		}
-		s.shared = c
+		s.shared = append(s.shared, c)
 		go s.forget(c)
 	}
-	return s.shared, false, func() {}, nil
+}
+
+// leastBusy is the shared shim with the fewest jobs, nil when there is none. s.mu is held.
+func (s *Subprocess) leastBusy() (least *shimConn) {
+	for _, c := range s.shared {
+		if least == nil || c.jobs() < least.jobs() {
+			least = c
+		}
+	}
+	return least
 }
 
 // launch starts a shim and tells it the lease. s.mu is held, so that no lease slips through between the two.
@@ -171,9 +199,7 @@ func (s *Subprocess) forget(c *shimConn) {
 	<-c.gone
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.shared == c {
-		s.shared = nil
-	}
+	s.shared = slices.DeleteFunc(s.shared, func(other *shimConn) bool { return other == c })
 }
 
 // suspect and clear keep the set of suspects.

@@ -107,6 +107,12 @@ func (f *fake) Now(context.Context) (job.Time, error) {
 	return job.TimeOf(time.Now()), f.call("now")
 }
 
+func (f *fake) ReportStats(_ context.Context, r job.StatsReport) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return r.Taken, f.call("report stats")
+}
+
 func (f *fake) ListQueues(context.Context, bool) ([]job.Queue, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

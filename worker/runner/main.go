@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,11 +36,6 @@ func Handle(kind string, fn Func, options ...HandlerOptions) {
 // of Handle and those of worker.yaml, if there is one, and ends the process when it has drained.
 func Main() {
 	executor.ShimMain() // first: the subprocess executor starts this binary again as its shim
-	if os.Getenv("GOGC") == "" {
-		// Claimed jobs are garbage milliseconds later, so the heap is small and collected all the time: of 17 µs of a worker's
-		// time a no-op job, 5 were that. Twice the usual room costs 4 MiB.
-		debug.SetGCPercent(200)
-	}
 	os.Exit(service.Main(Program))
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // typeTimedOut is the error type of a run that took longer than its limit.
-const typeTimedOut = "timed_out"
+const typeTimedOut = job.TypeTimedOut
 
 // outcome says what the result of a run does to its job.
 func (r *Runner) outcome(x *run, result executor.Result) job.Outcome {

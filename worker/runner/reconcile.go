@@ -72,12 +72,15 @@ func (r *Runner) releaseStrays(ctx context.Context, id job.WorkerID, before []jo
 				}
 				j.Token = c.Token // what Finish tests: whatever has become of it meanwhile, it says so
 				r.log.Warn("gives back a job that this worker had forgotten", "job", i.String(), "slot", c.Slot.Slot)
-				r.finisher.add(ending{outcome: job.Outcome{Job: j, Action: job.Release}, label: "released"}, true)
+				r.finishers.of(nil).add(ending{outcome: job.Outcome{Job: j, Action: job.Release}, label: "released"}, true)
 			}
 		}
 	}
 	return nil
 }
+
+// count reports the stats, once a heartbeat when there are any.
+func (r *Runner) count(ctx context.Context) { _ = r.store.Run(ctx, r.opts.Heartbeat, r.log) }
 
 // leave takes the worker's row away, so that nobody waits for its next beat. When it fails, the manager's sweep does
 // the same a lease later.

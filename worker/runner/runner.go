@@ -29,6 +29,7 @@ import (
 
 	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/stats"
 	"github.com/slotq/slotq/shared/store"
 	"github.com/slotq/slotq/worker/executor"
 )
@@ -118,7 +119,7 @@ const MaxConcurrency = 100_000
 // Runner is a worker. Make it with New, give it handlers, then Run it once.
 type Runner struct {
 	opts     Options
-	store    store.Store
+	store    *stats.Counter
 	log      *slog.Logger
 	clock    *clock.Clock
 	handlers handlerSet
@@ -132,7 +133,7 @@ type Runner struct {
 	suspect   atomic.Bool // a suspect is held, or a claim under way may bring one
 	claiming  atomic.Int32
 	deadlines deadlines
-	finisher  finisher
+	finishers finishers
 	loop      loop
 
 	ran      atomic.Bool
@@ -150,10 +151,11 @@ func New(o Options) (*Runner, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	r := &Runner{opts: o, store: o.Store, log: o.Log, stop: make(chan struct{}), beatNow: newSignal(), stale: newSignal()}
+	r := &Runner{opts: o, log: o.Log, stop: make(chan struct{}), beatNow: newSignal(), stale: newSignal()}
 	// Whoever finds that the database answers again has the lease renewed at once: the database may be gone the next moment.
 	r.trouble = trouble{log: o.Log, answers: r.beatNow}
 	r.clock = clock.New(o.Store.Now)
+	r.store = stats.New(o.Store, r.clock.Now)
 	r.metrics = newMetrics(o.Metrics, o.Concurrency)
 	r.lines = newLines(o.Log)
 	r.lease.init(o.Lease)
@@ -161,7 +163,7 @@ func New(o Options) (*Runner, error) {
 	r.places.init(o.Concurrency)
 	r.line.places = o.Concurrency
 	r.deadlines.init(r)
-	r.finisher.init(r)
+	r.finishers.init(r)
 	r.loop.init(r)
 	return r, nil
 }
@@ -189,7 +191,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context){r.heartbeat, r.watchLease, r.reconcile, r.finisher.run} {
+	for _, part := range []func(context.Context){r.heartbeat, r.watchLease, r.reconcile, r.finishers[0].run, r.finishers[1].run, r.count} {
 		parts.Go(func() { part(life) })
 	}
 	taking, stopTaking := context.WithCancel(life)

@@ -63,11 +63,12 @@ func OpenWith(ctx context.Context, rawURL string, connections int, wrap func(dri
 
 func open(ctx context.Context, connector driver.Connector, connections int) (*Engine, error) {
 	e := &Engine{db: sql.OpenDB(connector), words: &sqlstore.Words{
-		ByID: "FORCE INDEX (slotq_jobs_id)",
-		// With few rows the planner reads the whole table, and waits for every row of it that is locked.
-		DeleteJ:  "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id)",
+		// With few rows the planner reads the whole table, and a DELETE waits for every row of it that is locked.
+		ByID:     "FORCE INDEX (slotq_jobs_id)",
 		ByKey:    "FORCE INDEX (PRIMARY)",
-		DeleteC:  "DELETE c FROM slotq_claims c FORCE INDEX (PRIMARY)",
+		Among:    "j.id IN (??)",
+		DeleteJ:  "DELETE j FROM slotq_jobs j",
+		DeleteC:  "DELETE c FROM slotq_claims c",
 		Join:     "STRAIGHT_JOIN", // it would begin with the few queues, read all jobs, and sort them
 		Now:      "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 		Greatest: "GREATEST(",

@@ -37,7 +37,8 @@ func prepare(ctx context.Context, conn driver.Conn) error {
 	for _, statement := range []string{
 		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 		"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION'",
-		fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d, %s", lockWait, idle),
+		// A server may have it off for everybody: a heartbeat would then never be committed, and hold its row's lock.
+		fmt.Sprintf("SET SESSION autocommit = 1, innodb_lock_wait_timeout = %d, %s", lockWait, idle),
 		"SET SESSION time_zone = '+00:00'",
 	} {
 		if err := run(ctx, conn, statement); err != nil {

@@ -116,6 +116,7 @@ func (c *candidates) takeFrom(ctx context.Context, tx Tx, priority int, head []*
 			return nil
 		}
 		last = j
+		j.InRow = passed == 0
 		took, err := c.consider(ctx, tx, j)
 		if err != nil {
 			return err
@@ -193,7 +194,7 @@ func (c *candidates) scan(ctx context.Context, tx Tx, priority int, last *job.Jo
 		return nil
 	}
 	byID := map[job.ID]*job.Job{}
-	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??)", wanted)
+	rows, err = tx.Query(ctx, "SELECT "+foundJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??)", wanted)
 	err = each(rows, err, func(r Rows) error {
 		j, err := scanJob(r, c.request.Now, false)
 		if err == nil {

@@ -10,8 +10,10 @@ import (
 // Claim implements store.Work.
 func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, error) {
 	var out job.Claimed
+	tries := 0
 	err := s.write(ctx, "claim", func(ctx context.Context, tx Tx, again bool) error {
 		out = job.Claimed{}
+		tries++
 		test := " AND paused = 0"
 		if again {
 			// An earlier COMMIT may land late. Its transaction holds the fence until it ends, so behind the fence
@@ -39,7 +41,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		}
 		out.More, out.Suspects = c.more, slices.Contains(c.blind[:], true)
 		if len(c.expired) > 0 {
-			if err := expire(ctx, tx, c.expired, r.Now); err != nil {
+			if out.Expired, err = expire(ctx, tx, c.expired, r.Now); err != nil {
 				return err
 			}
 		}
@@ -49,7 +51,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 			}
 			return nil
 		}
-		if err := stamp(ctx, tx, r, c); err != nil {
+		if err := stamp(ctx, tx, r, c, tries); err != nil {
 			return err
 		}
 		out.Jobs = c.chosen
@@ -62,22 +64,23 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 }
 
 // stamp writes the token into the chosen rows and the claim beside them.
-func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates) error {
-	ids := make([]job.ID, len(c.chosen))
-	list := make([]byte, 0, 16*len(ids))
-	for i, j := range c.chosen {
-		ids[i] = j.ID
-		list = append(list, j.ID[:]...)
-		j.Token, j.StartedAt, j.State = r.Token, r.Now, job.Running
-		j.Run++
+func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries int) error {
+	p := ofClaim(c.chosen)
+	if len(c.chosen) > 1 && samePriority(c.chosen) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
+		p = stretch(c.chosen)
 	}
-	n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET token = ?, run = run + 1, started_at = ? WHERE id IN (??) AND token = ?",
-		r.Token, r.Now, ids, zeroToken)
+	n, err := tx.Exec(ctx, "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
 	if err != nil {
 		return err
 	}
-	if int(n) != len(ids) {
+	if int(n) != len(c.chosen) {
 		return errMoved // one was cancelled or deleted meanwhile, or the fence failed: the token decides
+	}
+	list := make([]byte, 0, 16*len(c.chosen))
+	for _, j := range c.chosen {
+		list = append(list, j.ID[:]...)
+		j.Token, j.StartedAt, j.State = r.Token, r.Now, job.Running
+		j.Run++
 	}
 	// Taken from workers, so that a worker declared dead gets nothing, without a lock or a statement of its own.
 	n, err = tx.Exec(ctx, `INSERT INTO slotq_claims (worker_id, token, queue_id, slot, claimed_at, suspect, ids)
@@ -100,7 +103,7 @@ func claimedBefore(ctx context.Context, tx Tx, r job.ClaimRequest) ([]*job.Job, 
 		return nil, err
 	}
 	var jobs []*job.Job
-	rows, err = tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
+	rows, err = tx.Query(ctx, "SELECT "+foundJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
 		split16(list), r.Token)
 	err = each(rows, err, func(rows Rows) error {
 		j, err := scanJob(rows, r.Now, false)

@@ -25,11 +25,22 @@ var (
 	// Lists leave payload and output out; the digest stands in for them, since a column of the right type must.
 	listedWaiting  = strings.Replace(waitingJob, "j.payload", "j.digest AS payload", 1)
 	listedFinished = strings.Replace(strings.Replace(finishedJob, "j.payload", "j.digest AS payload", 1), "j.output", "j.digest AS output", 1)
+	// foundJob is what a claim reads of a job that it has found by its id.
+	foundJob = strings.Replace(waitingJob, "j.run, ", runOrDirect+", ", 1)
 )
+
+// runOrDirect is a job's runs, or -1 less its runs when somebody's own INSERT stored it: a claim tells so at no column more.
+const runOrDirect = "CASE WHEN j.nonce = 0 THEN -1 - j.run ELSE j.run END AS run"
+
+func setRun(j *job.Job) {
+	if j.Run < 0 {
+		j.Direct, j.Run = true, -1-j.Run
+	}
+}
 
 // freeJob is what a claim reads of a job that is free and due: what it does not know already. Reading and scanning a row is
 // the second largest cost of a no-op job, and a column of it costs both sides as much as a small payload.
-const freeJob = "j.id, j.priority, j.run_at, j.kind, j.payload, j.attempt, j.max_attempts, j.run, j.crashes, j.max_crashes, j.snoozes, " +
+const freeJob = "j.id, j.priority, j.run_at, j.kind, j.payload, j.attempt, j.max_attempts, " + runOrDirect + ", j.crashes, j.max_crashes, j.snoozes, " +
 	"j.timeout_us, j.queue_timeout_us, j.backoff, j.expires_at, j.unique_key, j.concurrency_key, j.concurrency_limit, j.key_held, " +
 	"j.tags, j.metadata, j.errors, j.created_at, q.name"
 
@@ -47,6 +58,7 @@ func scanFree(r Rows, s job.Slot) (*job.Job, error) {
 	}
 	j.Timeout, j.QueueTimeout = time.Duration(timeout)*time.Microsecond, time.Duration(queueTimeout)*time.Microsecond
 	j.KeyHeld = held != 0
+	setRun(j)
 	return j, decode(j, backoff, errs)
 }
 
@@ -86,6 +98,7 @@ func scanJob(r Rows, now job.Time, listed bool) (*job.Job, error) {
 	}
 	j.Timeout, j.QueueTimeout = time.Duration(timeout)*time.Microsecond, time.Duration(queueTimeout)*time.Microsecond
 	j.Blocked, j.KeyHeld = blocked != 0, held != 0
+	setRun(j)
 	if j.State = job.State(state); state == 0 {
 		j.Output = nil
 		j.State = job.WaitingState(j.Token, j.RunAt, j.Run, now)

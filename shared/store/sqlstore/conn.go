@@ -16,6 +16,7 @@ import (
 type Words struct {
 	ByID     string
 	ByKey    string
+	Among    string // the job j is one of a list of ids, by which it is not to be looked for
 	DeleteJ  string
 	DeleteC  string
 	Join     string // a join that keeps the order of the tables
@@ -31,7 +32,7 @@ func (w *Words) text(query string) string {
 	if t, ok := w.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := strings.NewReplacer("{by id}", w.ByID, "{by key}", w.ByKey, "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
+	t := strings.NewReplacer("{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
 		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "GREATEST(", w.Greatest,
 		"::smallint", "", "::bigint", "", "::bytea", "", "::uuid", "", "::text", "", "::int", "").Replace(query)
 	w.texts.Store(query, t)

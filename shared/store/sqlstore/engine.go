@@ -21,8 +21,9 @@ import (
 //	::type       a cast that only PostgreSQL needs
 //	{by id}      after a table's name or alias: use the unique index on the job's id
 //	{by key}     after a table's name or alias: use the primary key
-//	{delete j}   DELETE of jobs, alias j, through the unique index on the id
-//	{delete c}   DELETE of claims, alias c, through the primary key
+//	{among ??}   the job j is one of a list of ids, which is not to choose the index
+//	{delete j}   DELETE of jobs, alias j
+//	{delete c}   DELETE of claims, alias c
 //	{with queue} join the queue q of the job j, jobs first
 //	{now}        the database's time in microseconds
 type Engine interface {
@@ -38,6 +39,8 @@ type Engine interface {
 	// Schema returns the version that the database has and the newest migration.
 	Schema(ctx context.Context) (have, want int64, err error)
 	Migrate(ctx context.Context) error
+	// Settings is store.Diagnose's, without the classes of errors.
+	Settings(ctx context.Context) (server string, settings []job.Setting, err error)
 	Close() error
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -21,7 +22,7 @@ func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outco
 		if verdicts, err = c.apply(ctx, tx, outcomes, now); err != nil || len(done) == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, "{delete c} WHERE c.worker_id = ? AND c.token IN (??)", w, done)
+		_, err = tx.Exec(ctx, "{delete c} {by key} WHERE c.worker_id = ? AND c.token IN (??)", w, done)
 		return err
 	})
 	if err != nil && len(outcomes) > 1 && (s.db.Class(err) == Data || s.db.Class(err) == Other) && ctx.Err() == nil {
@@ -52,12 +53,14 @@ type ending struct {
 
 // care is what the tries of one operation remember of each other.
 type care struct {
+	tries int
 	again bool // an earlier COMMIT had an unknown outcome: a token in history may be this operation's own
 	apart bool // some tokens of a statement were gone: one statement each tells whose
 }
 
 // apply writes outcomes, each where its token still stands. The fences of concurrency keys are held.
 func (c *care) apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job.Time) ([]job.Verdict, error) {
+	c.tries++
 	verdicts := make([]job.Verdict, len(outcomes))
 	ends := map[ending][]int{}
 	var order []ending // maps have none, and a fixed order of locks is worth having
@@ -103,13 +106,14 @@ func (c *care) apply(ctx context.Context, tx Tx, outcomes []job.Outcome, now job
 // says only that one outcome of that run was committed, which may have been another one.
 func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome, which []int, verdicts []job.Verdict, now job.Time) error {
 	slices.SortStableFunc(which, func(a, b int) int { // see together
-		return bytes.Compare(outcomes[a].Job.Token[:], outcomes[b].Job.Token[:])
+		x, y := outcomes[a].Job, outcomes[b].Job
+		return cmp.Or(bytes.Compare(x.Token[:], y.Token[:]), cmp.Compare(x.Priority, y.Priority))
 	})
-	held := make([]job.Held, len(which))
+	jobs := make([]*job.Job, len(which))
 	for k, i := range which {
-		held[k] = job.Held{ID: outcomes[i].Job.ID, Token: outcomes[i].Job.Token}
+		jobs[k] = outcomes[i].Job
 	}
-	mine, err := c.take(ctx, tx, held, e, now)
+	mine, err := c.take(ctx, tx, jobs, e, now)
 	if err != nil {
 		return err
 	}
@@ -143,120 +147,11 @@ func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome,
 	return free(ctx, tx, ended)
 }
 
-// take archives the held jobs and says for each whether this operation did it. When only some could be moved, nothing
-// tells which, so the transaction begins again and moves them one by one.
-func (c *care) take(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time) ([]bool, error) {
-	mine := make([]bool, len(held))
-	moved, step := 0, 0
-	for from := 0; from < len(held); from += step {
-		if step = together(held[from:]); c.apart {
-			step = 1
-		}
-		n, err := archive(ctx, tx, held[from:from+step], e, now)
-		if err != nil {
-			return nil, err
-		}
-		if n != 0 && n != step {
-			c.apart = true
-			return nil, errMoved
-		}
-		for k := range step {
-			mine[from+k] = n != 0
-		}
-		moved += n
-	}
-	if moved == len(held) || !c.again && planted != "finish_believes_history" {
-		return mine, nil
-	}
-	before, err := archived(ctx, tx, held)
-	for k, h := range held {
-		mine[k] = mine[k] || before[h.ID]
-	}
-	return mine, err
-}
-
-// together is how many jobs from the first on are archived by one statement: those of one claim when they are many, since
-// by a list of ids a job costs 5 µs of PostgreSQL's time and 3 µs of MariaDB's less than by one of pairs, which PostgreSQL
-// first makes distinct; else all.
-func together(held []job.Held) int {
-	if n := sameToken(held); n >= manyOfOne {
-		return n
-	}
-	return len(held)
-}
-
-// sameToken is how many jobs from the first on have its token.
-func sameToken(held []job.Held) int {
-	n := 1
-	for n < len(held) && held[n].Token == held[0].Token {
-		n++
-	}
-	return n
-}
-
-const manyOfOne = 50
-
 func either(a, b []job.RunError) []job.RunError {
 	if a != nil {
 		return a
 	}
 	return b
-}
-
-// archive copies jobs into history and deletes them; the counts must agree. What retention 0 keeps of a job is a
-// stub: an hour for an id that may be sent again after an unknown COMMIT, a day for ids and keys that clients gave.
-func archive(ctx context.Context, tx Tx, held []job.Held, e ending, now job.Time) (int, error) {
-	where, args := " WHERE (j.id, j.token) IN (??2)", []any{held}
-	if sameToken(held) == len(held) {
-		ids := make([]job.ID, len(held))
-		for i, h := range held {
-			ids[i] = h.ID
-		}
-		where, args = " WHERE j.id IN (??) AND j.token = ?", []any{ids, held[0].Token}
-	}
-	n, err := tx.Exec(ctx, archiveQuery[e.state]+where, append([]any{e.state, now, e.reason, []byte{}, now, now}, args...)...)
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	deleted, err := tx.Exec(ctx, "{delete j}"+where, args...)
-	if err == nil && deleted != n {
-		err = errMoved // somebody took one between the two statements
-	}
-	return int(n), err
-}
-
-var archiveQuery = map[job.State]string{
-	job.Completed: archiveInto("q.keep_completed_us"),
-	job.Discarded: archiveInto("q.keep_discarded_us"),
-	job.Cancelled: archiveInto("q.keep_cancelled_us"),
-}
-
-func archiveInto(keep string) string {
-	return "INSERT INTO slotq_history (state, " + list("") + ", finished_at, state_reason, output, stub, remove_at) SELECT ?::smallint, " + list("j.") +
-		", ?::bigint, ?::text, ?::bytea, CASE WHEN " + keep + " = 0 THEN 1 ELSE 0 END," +
-		" GREATEST(?::bigint + " + keep + ", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)" +
-		" FROM slotq_jobs j {by id} {with queue}"
-}
-
-// archived says which of the held jobs stand in history with their token.
-func archived(ctx context.Context, tx Tx, held []job.Held) (map[job.ID]bool, error) {
-	ids := make([]job.ID, len(held))
-	tokens := make(map[job.ID]job.Token, len(held))
-	for i, h := range held {
-		ids[i], tokens[h.ID] = h.ID, h.Token
-	}
-	mine := map[job.ID]bool{}
-	rows, err := tx.Query(ctx, "SELECT id, token FROM slotq_history h {by key} WHERE state IN (5, 6, 7) AND id IN (??)", ids)
-	err = each(rows, err, func(r Rows) error {
-		var id job.ID
-		var token job.Token
-		err := r.Scan(&id, &token)
-		if token == tokens[id] {
-			mine[id] = true
-		}
-		return err
-	})
-	return mine, err
 }
 
 // free frees the unique keys of jobs that have ended, by whatever path, and takes them off the list of expiries: it is

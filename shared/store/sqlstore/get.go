@@ -72,7 +72,7 @@ func (s *Store) List(ctx context.Context, f job.Filter, p job.Page) (job.Listed,
 	var frontier job.ID // below it some table has not been read
 	unread := false
 	for _, t := range sources(f) {
-		matched, reached, end, err := s.listSource(ctx, t, f, before, p.Limit, now)
+		matched, reached, end, err := s.listSource(ctx, t, f.Matches, before, p.Limit, now)
 		if err != nil {
 			return job.Listed{}, err
 		}
@@ -117,7 +117,9 @@ func sources(f job.Filter) []job.State {
 	return out
 }
 
-func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, before job.ID, limit int, now job.Time) (matched []*job.Job, reached job.ID, end bool, err error) {
+// listSource reads one of the sources from an id down, 0 = jobs, and keeps what is asked for: a few more than limit, or fewer
+// with end not set when that is all that a call may read.
+func (s *Store) listSource(ctx context.Context, state job.State, keep func(*job.Job) bool, before job.ID, limit int, now job.Time) (matched []*job.Job, reached job.ID, end bool, err error) {
 	query := "SELECT " + listedWaiting + " FROM slotq_jobs j {by id} {with queue} WHERE j.id < ? ORDER BY j.id DESC LIMIT ?"
 	args := []any{before, listRows}
 	if state != 0 {
@@ -140,7 +142,7 @@ func (s *Store) listSource(ctx context.Context, state job.State, f job.Filter, b
 			}
 			n++
 			reached = j.ID
-			if matches(j, f) {
+			if keep(j) {
 				matched = append(matched, j)
 				size += bytesOf(j)
 			}
@@ -166,11 +168,4 @@ func bytesOf(j *job.Job) int {
 		n += len(e.Message)
 	}
 	return n
-}
-
-func matches(j *job.Job, f job.Filter) bool {
-	return (f.Queue == "" || j.Queue == f.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
-		(len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Slot == 0 || j.Slot == f.Slot) &&
-		(f.ConcurrencyKey == "" || j.ConcurrencyKey == f.ConcurrencyKey) && (f.UniqueKey == "" || j.UniqueKey == f.UniqueKey) &&
-		(f.Tag == "" || slices.Contains(job.UnmarshalTags(j.Tags), f.Tag))
 }

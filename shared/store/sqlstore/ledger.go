@@ -27,6 +27,9 @@ func plant(e Engine) Engine { return ledgerEngine{e} }
 // planted says which defect is in: none.
 const planted = ""
 
+// archiveArgs is how many arguments of an archive stand before those of the jobs that it picks.
+const archiveArgs = 6
+
 type ledgerEngine struct{ Engine }
 
 func (e ledgerEngine) Begin(ctx context.Context) (Tx, error) {
@@ -56,12 +59,13 @@ func (t ledgerTx) Exec(ctx context.Context, query string, args ...any) (int64, e
 	if err != nil || n == 0 || !strings.HasPrefix(query, "INSERT INTO slotq_history") {
 		return n, err
 	}
-	held, ok := args[len(args)-1].([]job.Held)
-	if !ok {
+	condition := query[strings.LastIndex(query, " WHERE "):]
+	condArgs := args[archiveArgs:]
+	if token, ok := condArgs[len(condArgs)-1].(job.Token); ok && token.IsZero() {
 		return n, nil // a waiting job that was cancelled or purged: no run has ended it
 	}
-	ended, err := t.Tx.Exec(ctx, "INSERT INTO slotq_ledger (id, what, token) SELECT id, ?::smallint, token FROM slotq_jobs j {by id} WHERE (j.id, j.token) IN (??2)",
-		ledgerEnded, held)
+	ended, err := t.Tx.Exec(ctx, "INSERT INTO slotq_ledger (id, what, token) SELECT j.id, ?::smallint, j.token FROM slotq_jobs j {by id}"+condition,
+		append([]any{ledgerEnded}, condArgs...)...)
 	if err == nil && ended != n {
 		err = errMoved
 	}

@@ -37,9 +37,10 @@ var mutations = map[string][]mutation{
 	"shim_outlives_lease":      nil, // in package executor
 	"prune_all_history":        {{"slotq_history", "remove_at <= ?", "remove_at <> ?"}},
 	"enqueue_skips_history":    {{"SELECT id, nonce, digest FROM slotq_jobs", "state IN (5, 6, 7)", "state IN (0)"}},
-	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND token = ?", "AND " + anyToken}},
-	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND token = ?", "AND " + anyToken}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
+	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
+	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
 	"claim_by_the_dead":        {{"INSERT INTO slotq_claims", " AND dead = 0", ""}},
+	"stretch_ignores_ids":      {{"", "{among ??}", "({among ??} OR 1 = 1)"}},
 	"finish_without_token": {{"(j.id, j.token) IN (??2)", "(j.id, j.token) IN (??2)", "j.id IN (??)"},
 		{"{delete j}", "j.token = ?", "(j.token = ? OR 1 = 1)"}, {"INTO slotq_history", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
 	"rescue_by_id":             {{"FROM slotq_jobs j", "j.id IN (??) AND j.token = ?", "j.id IN (??) AND (j.token = ? OR 1 = 1)"}, {"crashes = ?, snoozes = ?", "AND token = ?", "AND " + anyToken}},
@@ -53,6 +54,11 @@ var mutations = map[string][]mutation{
 	"limit_not_tested":         {{"COUNT(*) FROM slotq_keyed", "COUNT(*)", "0 * COUNT(*)"}},
 	"key_kept_when_put_back":   {{"crashes = ?, snoozes = ?", ", key_held = 0", ""}},
 	"pause_not_in_the_fence":   {{"UPDATE slotq_slots SET epoch", " AND paused = 0", ""}},
+	"revoked_token_lives":      {{"UPDATE slotq_api_tokens SET revoked_at", "revoked_at = ?", "revoked_at = 0 * ?"}},
+	"tombstones_all_go":        {{"DELETE FROM slotq_api_tokens", "id <> ?", "(id <> ? OR 1 = 1)"}},
+	"report_taken_twice":       {{"UPDATE slotq_counters SET taken", "AND taken = ?", "AND (taken = ? OR 1 = 1)"}},
+	"report_ignores_taken":     {{"UPDATE slotq_counters SET seq", "AND taken = ?", "AND (taken = ? OR 1 = 1)"}},
+	"action_step_not_compared": {{"UPDATE slotq_actions SET step", "AND step = ?", "AND (step = ? OR 1 = 1)"}},
 	"unique_key_not_freed":     {{"DELETE FROM slotq_unique_keys", "id = ?", "id = ? AND 1 = 0"}},
 }
 

@@ -29,7 +29,8 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 		return 0, err
 	}
 	var keys, needed []string
-	err = s.read(ctx, "prune", `SELECT k.idempotency_key, CASE WHEN EXISTS (SELECT 1 FROM slotq_jobs j WHERE j.id = k.id) THEN 1 ELSE 0 END
+	// Not EXISTS: with a hundred thousand jobs PostgreSQL would make a hash table of them all to look a thousand up in.
+	err = s.read(ctx, "prune", `SELECT k.idempotency_key, (SELECT COUNT(*) FROM slotq_jobs j WHERE j.id = k.id)
 		FROM (SELECT idempotency_key, id FROM slotq_idempotency_keys WHERE remove_at <= ? ORDER BY remove_at LIMIT ?) k`, []any{now, limit}, func(r Rows) error {
 		var key string
 		var lives int
@@ -39,6 +40,16 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 		} else {
 			keys = append(keys, key)
 		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	var actions []job.ID
+	err = s.read(ctx, "prune", "SELECT id FROM slotq_actions WHERE remove_at > 0 AND remove_at <= ? ORDER BY remove_at LIMIT ?", []any{now, limit}, func(r Rows) error {
+		var id job.ID
+		err := r.Scan(&id)
+		actions = append(actions, id)
 		return err
 	})
 	if err != nil {
@@ -69,8 +80,13 @@ func (s *Store) Prune(ctx context.Context, limit int, now job.Time) (int, error)
 				return err
 			}
 		}
+		for part := range slices.Chunk(actions, lookupIDs) {
+			if _, err := tx.Exec(ctx, "DELETE FROM slotq_actions WHERE id IN (??)", part); err != nil {
+				return err
+			}
+		}
 		n, err := tx.Exec(ctx, "DELETE FROM slotq_workers WHERE dead = 1 AND NOT EXISTS (SELECT 1 FROM slotq_claims c WHERE c.worker_id = slotq_workers.id)")
-		if err == nil && n == 0 && len(byState) == 0 && len(keys)+len(needed) == 0 {
+		if err == nil && n == 0 && len(byState) == 0 && len(keys)+len(needed)+len(actions) == 0 {
 			return errNothing
 		}
 		return err

@@ -72,7 +72,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 				return err
 			}
 		}
-		n, err := tx.Exec(ctx, "{delete c} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
+		n, err := tx.Exec(ctx, "{delete c} {by key} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
 		if err != nil {
 			return err
 		}

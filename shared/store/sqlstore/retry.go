@@ -14,23 +14,10 @@ func (s *Store) Retry(ctx context.Context, id job.ID, now job.Time) (*job.Job, e
 		if err != nil {
 			return err
 		}
-		switch {
-		case j.State == job.Retryable:
-			return due(ctx, tx, id, now)
-		case again && !j.State.Finished():
+		if again && !j.State.Finished() && j.State != job.Retryable {
 			return errNothing // an earlier try of this call has put it back
-		case !j.State.Finished():
-			return job.ErrState
 		}
-		// A finished row changes by nothing but this and Delete: the row deleted is the row read.
-		n, err := tx.Exec(ctx, "DELETE FROM slotq_history WHERE state = ? AND id = ?", j.State, id)
-		if err != nil {
-			return err
-		}
-		if n != 1 {
-			return errMoved
-		}
-		return s.revive(ctx, tx, j, now)
+		return retry(ctx, tx, j, now)
 	})
 	if err != nil {
 		return nil, err
@@ -38,9 +25,54 @@ func (s *Store) Retry(ctx context.Context, id job.ID, now job.Time) (*job.Job, e
 	return s.get(ctx, id, now)
 }
 
+// retry puts a job back that was read in this transaction. ErrState: it may not be, and nothing was written, so that an
+// action can go on with the next one.
+func retry(ctx context.Context, tx Tx, j *job.Job, now job.Time) error {
+	switch {
+	case j.State == job.Retryable:
+		return due(ctx, tx, j.ID, now)
+	case !j.State.Finished():
+		return job.ErrState
+	}
+	if err := takeUnique(ctx, tx, j); err != nil {
+		return err
+	}
+	// A finished row changes by nothing but this and Delete: the row deleted is the row read.
+	n, err := tx.Exec(ctx, "DELETE FROM slotq_history WHERE state = ? AND id = ?", j.State, j.ID)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		return errMoved
+	}
+	return revive(ctx, tx, j, now)
+}
+
+// takeUnique takes the job's unique_key, if it has one. ErrState: another job has it.
+func takeUnique(ctx context.Context, tx Tx, j *job.Job) error {
+	if j.UniqueKey == "" {
+		return nil
+	}
+	if err := tx.Insert(ctx, "slotq_unique_keys", []string{"queue_id", "unique_key", "id"}, [][]any{{j.QueueID, j.UniqueKey, j.ID}}, true); err != nil {
+		return err
+	}
+	mine := false
+	rows, err := tx.Query(ctx, "SELECT id FROM slotq_unique_keys WHERE queue_id = ? AND unique_key = ?", j.QueueID, j.UniqueKey)
+	err = each(rows, err, func(r Rows) error {
+		var holder job.ID
+		err := r.Scan(&holder)
+		mine = holder == j.ID
+		return err
+	})
+	if err == nil && !mine {
+		err = job.ErrState
+	}
+	return err
+}
+
 // revive makes a finished job wait again: attempts and crashes granted anew, errors and runs kept, in a slot that the
 // queue uses now.
-func (s *Store) revive(ctx context.Context, tx Tx, j *job.Job, now job.Time) error {
+func revive(ctx context.Context, tx Tx, j *job.Job, now job.Time) error {
 	q, err := queueByID(ctx, tx, j.QueueID)
 	if err != nil {
 		return err
@@ -52,25 +84,6 @@ func (s *Store) revive(ctx context.Context, tx Tx, j *job.Job, now job.Time) err
 	j.RunAt, j.Blocked, j.KeyHeld = now, false, false
 	if j.ExpiresAt <= now {
 		j.ExpiresAt = 0 // whoever retries an expired job wants it to run
-	}
-	if j.UniqueKey != "" {
-		if err := tx.Insert(ctx, "slotq_unique_keys", []string{"queue_id", "unique_key", "id"}, [][]any{{j.QueueID, j.UniqueKey, j.ID}}, true); err != nil {
-			return err
-		}
-		mine := false
-		rows, err := tx.Query(ctx, "SELECT id FROM slotq_unique_keys WHERE queue_id = ? AND unique_key = ?", j.QueueID, j.UniqueKey)
-		err = each(rows, err, func(r Rows) error {
-			var holder job.ID
-			err := r.Scan(&holder)
-			mine = holder == j.ID
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if !mine {
-			return job.ErrState
-		}
 	}
 	row, err := jobRow(j, 0)
 	if err != nil {

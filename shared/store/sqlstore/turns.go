@@ -31,3 +31,14 @@ func (s *Store) Turn(ctx context.Context, loop string, holder job.WorkerID, inte
 	})
 	return mine, err
 }
+
+// Turns implements store.Diagnose.
+func (s *Store) Turns(ctx context.Context) (turns []job.Turn, err error) {
+	err = s.read(ctx, "turns", "SELECT loop_name, next_at, holder FROM slotq_turns ORDER BY loop_name", nil, func(r Rows) error {
+		var t job.Turn
+		err := r.Scan(&t.Loop, &t.NextAt, &t.Holder)
+		turns = append(turns, t)
+		return err
+	})
+	return turns, err
+}

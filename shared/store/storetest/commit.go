@@ -29,6 +29,8 @@ var commitTests = []Test{
 	{"a cancel whose answer is lost ends the job", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", cancelAccident) }},
 	{"a cancel whose read is lost is done again", 7, cancelLosesItsRead},
 	{"a retry whose answer is lost puts the job back once", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", retryAccident) }},
+	{"a step of an action whose answer is lost is done once", 7, func(f *fixture) { f.accident(dbproxy.Lost, "", actionAccident) }},
+	{"a step of an action whose COMMIT is lost is done once", 7, func(f *fixture) { f.accident(dbproxy.Cut, "", actionAccident) }},
 	{"a beat whose answer is lost is no death", 4, beatAccident},
 	{"a pause whose answer is lost holds", 0, func(f *fixture) { f.accident(dbproxy.Lost, "", pauseAccident) }},
 	{"a queue whose answer is lost is made once", 0, func(f *fixture) { f.accident(dbproxy.Lost, "", queueAccident) }},

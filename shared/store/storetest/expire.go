@@ -107,12 +107,15 @@ var expireTests = []Test{
 func (f *fixture) expire(limit int) (expired int) {
 	f.Helper()
 	for idle := 0; idle < 3; {
-		n, err := f.store.Expire(f.ctx, limit, f.now)
+		jobs, err := f.store.Expire(f.ctx, limit, f.now)
 		f.ok(err)
-		if n > limit {
-			f.Fatalf("one call ended %d, the limit is %d", n, limit)
+		if len(jobs) > limit {
+			f.Fatalf("one call ended %d, the limit is %d", len(jobs), limit)
 		}
-		if expired += n; n == 0 {
+		for _, j := range jobs {
+			f.ended(j.ID, job.Discarded, job.ReasonExpired)
+		}
+		if expired += len(jobs); len(jobs) == 0 {
 			idle++
 		}
 	}

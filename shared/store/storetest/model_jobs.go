@@ -218,8 +218,9 @@ func (m *model) clock() {
 }
 
 func (m *model) expire() {
-	n, err := m.store.Expire(m.ctx, 1000, m.now)
+	expired, err := m.store.Expire(m.ctx, 1000, m.now)
 	m.ok(err)
+	n := len(expired)
 	want := 0
 	for _, j := range m.live() {
 		if j.state == job.Available && j.expires != 0 && j.expires <= m.now {

@@ -41,6 +41,22 @@ var schemaTests = []Test{
 		f.ok(f.again().Migrate(f.ctx))
 		f.waiting(j.ID)
 	}},
+	{"an older schema is brought up to date, and each migration can be run twice", 0, func(f *fixture) {
+		f.fresh()
+		f.store = f.again()
+		f.ok(f.store.Migrate(f.ctx))
+		j := f.add(f.queue("kept"))
+		_, err := f.db.raw.Exec(fmt.Sprintf("DELETE FROM %s WHERE version_id > 1", migrationsTable))
+		f.ok(err)
+		have, want, err := f.store.Schema(f.ctx)
+		f.ok(err)
+		equal(f, "older schema", have, 1)
+		f.ok(f.store.Migrate(f.ctx))
+		have, _, err = f.store.Schema(f.ctx)
+		f.ok(err)
+		equal(f, "schema", have, want)
+		f.waiting(j.ID)
+	}},
 	{"a newer schema is refused and left alone", 0, func(f *fixture) {
 		f.fresh()
 		f.store = f.again()

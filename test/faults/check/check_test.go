@@ -101,6 +101,21 @@ func TestARecordThatKeepsEveryRulePassesAndGivesEachSomethingToJudge(t *testing.
 	}
 }
 
+func TestAJobThatWasStillRunningWhenItWasReadIsJudgedByWhatWasRead(t *testing.T) {
+	r := sound()
+	for i := range r.Finals {
+		if r.Finals[i].ID == "c" {
+			r.Finals[i].State, r.Finals[i].Run = "available", 0
+		}
+	}
+	r.Drained = false
+	for _, f := range Check(r).Findings {
+		if f.Rule == Limits {
+			t.Errorf("%v: it ran and ended after it was read", f)
+		}
+	}
+}
+
 func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 	for _, test := range []struct {
 		name  string

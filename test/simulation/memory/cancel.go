@@ -52,7 +52,7 @@ func (s *Store) Delete(_ context.Context, id job.ID) (*job.Job, error) {
 }
 
 // Expire implements store.Manage.
-func (s *Store) Expire(_ context.Context, limit int, now job.Time) (int, error) {
+func (s *Store) Expire(_ context.Context, limit int, now job.Time) (expired []*job.Job, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var due []*job.Job
@@ -64,7 +64,8 @@ func (s *Store) Expire(_ context.Context, limit int, now job.Time) (int, error) 
 	slices.SortFunc(due, func(a, b *job.Job) int { return cmp.Or(cmp.Compare(a.ExpiresAt, b.ExpiresAt), a.ID.Compare(b.ID)) })
 	due = due[:min(len(due), limit)]
 	for _, j := range due {
+		expired = append(expired, s.shown(j, now))
 		s.archive(j, job.Discarded, job.ReasonExpired, now)
 	}
-	return len(due), nil
+	return expired, nil
 }

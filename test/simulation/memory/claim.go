@@ -45,6 +45,7 @@ func (s *Store) Claim(_ context.Context, r job.ClaimRequest) (out job.Claimed, e
 		switch {
 		case j.ExpiresAt != 0 && j.ExpiresAt <= r.Now:
 			s.archive(j, job.Discarded, job.ReasonExpired, r.Now)
+			out.Expired++
 			moved = true
 			continue
 		case r.Serves != nil && !r.Serves(j.Kind):
@@ -99,7 +100,9 @@ func (s *Store) stamp(r job.ClaimRequest, chosen []*job.Job) (jobs []*job.Job) {
 		j.Token, j.StartedAt = r.Token, r.Now
 		j.Run++
 		c.IDs = append(c.IDs, j.ID)
-		jobs = append(jobs, s.shown(j, r.Now))
+		claimed := s.shown(j, r.Now)
+		claimed.Direct = s.direct[j.ID]
+		jobs = append(jobs, claimed)
 	}
 	if s.claims[r.Worker] == nil {
 		s.claims[r.Worker] = map[job.Token]*job.Claim{}

@@ -56,7 +56,7 @@ func (s *Store) List(_ context.Context, f job.Filter, p job.Page) (out job.Liste
 	for _, stored := range all {
 		j := s.shown(stored, now)
 		j.Payload, j.Output = nil, nil
-		if p.Before != (job.ID{}) && j.ID.Compare(p.Before) >= 0 || !matches(j, f) {
+		if p.Before != (job.ID{}) && j.ID.Compare(p.Before) >= 0 || !f.Matches(j) {
 			continue
 		}
 		if len(out.Jobs) == p.Limit || size > pageBytes {
@@ -71,10 +71,3 @@ func (s *Store) List(_ context.Context, f job.Filter, p job.Page) (out job.Liste
 
 // pageBytes is about how much a page of jobs takes, as in the other stores.
 const pageBytes = 1 << 20
-
-func matches(j *job.Job, f job.Filter) bool {
-	return (f.Queue == "" || j.Queue == f.Queue) && (f.Kind == "" || j.Kind == f.Kind) &&
-		(len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Slot == 0 || j.Slot == f.Slot) &&
-		(f.ConcurrencyKey == "" || j.ConcurrencyKey == f.ConcurrencyKey) && (f.UniqueKey == "" || j.UniqueKey == f.UniqueKey) &&
-		(f.Tag == "" || slices.Contains(job.UnmarshalTags(j.Tags), f.Tag))
-}

@@ -42,7 +42,12 @@ type Store struct {
 	workers     map[job.WorkerID]*job.Worker
 	unique      map[uniqueKey]job.ID
 	idempotency map[string]*idempotency
-	turns       map[string]job.Time
+	turns       map[string]job.Turn
+	apiTokens   []*job.APIToken
+	counters    map[job.WorkerID]*counter
+	stats       job.StatsTable
+	direct      map[job.ID]bool // jobs of somebody's own INSERT
+	actions     map[job.ID]*job.BulkAction
 }
 
 type queue struct {
@@ -90,7 +95,10 @@ func (s *Store) empty() {
 	s.queues, s.slots = map[string]*queue{}, map[job.Slot]*job.SlotRow{}
 	s.lanes, s.jobs, s.history = map[job.Slot][]*job.Job{}, map[job.ID]*job.Job{}, map[job.ID]*finished{}
 	s.claims, s.workers = map[job.WorkerID]map[job.Token]*job.Claim{}, map[job.WorkerID]*job.Worker{}
-	s.unique, s.idempotency, s.turns = map[uniqueKey]job.ID{}, map[string]*idempotency{}, map[string]job.Time{}
+	s.unique, s.idempotency, s.turns = map[uniqueKey]job.ID{}, map[string]*idempotency{}, map[string]job.Turn{}
+	s.apiTokens = nil
+	s.counters, s.stats, s.direct = map[job.WorkerID]*counter{}, job.StatsTable{}, map[job.ID]bool{}
+	s.actions = map[job.ID]*job.BulkAction{}
 }
 
 // Now implements store.Store.

@@ -99,13 +99,13 @@ func (s *Store) DeclareDead(_ context.Context, id job.WorkerID, beat int64) (boo
 }
 
 // Turn implements store.Manage. A next turn more than three intervals ahead was written by a clock that jumped.
-func (s *Store) Turn(_ context.Context, loop string, _ job.WorkerID, interval time.Duration, now job.Time) (bool, error) {
+func (s *Store) Turn(_ context.Context, loop string, holder job.WorkerID, interval time.Duration, now job.Time) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if next, ok := s.turns[loop]; ok && next > now && next <= now.Add(3*interval) {
+	if t, ok := s.turns[loop]; ok && t.NextAt > now && t.NextAt <= now.Add(3*interval) {
 		return false, nil
 	}
-	s.turns[loop] = now.Add(interval)
+	s.turns[loop] = job.Turn{Loop: loop, NextAt: now.Add(interval), Holder: holder}
 	return true, nil
 }
 
@@ -134,5 +134,6 @@ func (s *Store) Prune(_ context.Context, limit int, now job.Time) (int, error) {
 			delete(s.workers, id)
 		}
 	}
+	s.pruneActions(now)
 	return len(over), nil
 }

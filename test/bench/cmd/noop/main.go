@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slotq/slotq/shared/service"
 	"github.com/slotq/slotq/shared/store"
 	"github.com/slotq/slotq/worker/runner"
 )
@@ -42,6 +43,7 @@ func run() error {
 	concurrency := flag.Int("concurrency", 0, "jobs at once; the default of a worker")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
+	service.Headroom() // as the worker binary does
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	st, err := store.Open(ctx, os.Getenv("SLOTQ_DATABASE_URL"), store.Options{})

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/wire"
+)
+
+// cookieName: with this prefix a browser takes the cookie only from a secure origin, for this host alone and all of its
+// paths, so that no other host can plant one. Browsers but Safari take localhost and 127.0.0.1 for secure over plain http
+// too. A second cookie without Secure, for that case, was given up: it would be sent in the clear wherever somebody
+// forgets https, and whoever is on the way could plant it.
+const cookieName = "__Host-slotq"
+
+// SignIn checks the secret of a token and gives it to the browser as a cookie, until the browser ends: without a session
+// here it works at every api of the database and ends with the token. It is taken for reading alone (GET), from pages of this
+// site alone (SameSite), and no script sees it, so a page of another site can do nothing with it. The error is a
+// *wire.Problem to show.
+func (s *Server) SignIn(w http.ResponseWriter, r *http.Request, text string) error {
+	secret := job.APISecret(text)
+	if wrong := secret.Check(); wrong != "" {
+		return wire.NewProblem(wire.CodeUnauthorized, "The secret of a token "+wrong+".")
+	}
+	a, wrong, err := s.admit(r, secret)
+	if wrong != "" {
+		return wire.NewProblem(wire.CodeUnauthorized, wrong)
+	}
+	if err == nil {
+		err = a.readsAll()
+	}
+	if err != nil {
+		if wire.ProblemOf(err).Code() == wire.CodeInternal {
+			s.Log.Error("sign in", "error", err)
+		}
+		return wire.ProblemOf(err)
+	}
+	http.SetCookie(w, cookie(secret.Reveal(), 0))
+	return nil
+}
+
+// SignOut takes the cookie away.
+func (s *Server) SignOut(w http.ResponseWriter) { http.SetCookie(w, cookie("", -1)) }
+
+// SignedIn says whether the browser has a cookie.
+func (s *Server) SignedIn(r *http.Request) bool {
+	_, err := r.Cookie(cookieName)
+	return err == nil
+}
+
+func cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+}
+
+// visitor is the access of a browser that reads. ok false: it has no cookie of a token that is valid, which is as if it
+// had none.
+func (s *Server) visitor(r *http.Request) (a access, ok bool, err error) {
+	c, err := r.Cookie(cookieName)
+	if err != nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return access{}, false, nil
+	}
+	secret := job.APISecret(c.Value)
+	if secret.Check() != "" {
+		return access{}, false, nil
+	}
+	a, wrong, err := s.admit(r, secret)
+	return a, wrong == "" && err == nil, err
+}

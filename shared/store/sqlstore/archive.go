@@ -1,0 +1,191 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// take archives the held jobs and says for each whether this operation did it. When only some could be moved, nothing
+// tells which, so the transaction begins again and moves them one by one.
+func (c *care) take(ctx context.Context, tx Tx, held []*job.Job, e ending, now job.Time) ([]bool, error) {
+	mine := make([]bool, len(held))
+	moved, step := 0, 0
+	for from := 0; from < len(held); from += step {
+		p := c.together(held[from:], now)
+		step = p.n
+		n, err := archive(ctx, tx, p, e, now)
+		if err != nil {
+			return nil, err
+		}
+		if n != step && (n != 0 || p.stretch) {
+			c.apart = !p.stretch
+			return nil, errMoved
+		}
+		for k := range step {
+			mine[from+k] = n != 0
+		}
+		moved += n
+	}
+	if moved == len(held) || !c.again && planted != "finish_believes_history" {
+		return mine, nil
+	}
+	before, err := archived(ctx, tx, held)
+	for k, j := range held {
+		mine[k] = mine[k] || before[j.ID]
+	}
+	return mine, err
+}
+
+// together picks the jobs from the first on that are archived by one statement: those of one claim when they are many, else
+// those of all that have few. By a list of ids a job costs 5 µs of PostgreSQL's time and 3 µs of MariaDB's less than by one of pairs, which
+// PostgreSQL first makes distinct; by their stretch of the primary key another 3 and 7 µs less.
+func (c *care) together(held []*job.Job, now job.Time) pick {
+	if c.apart {
+		return ofClaim(held[:1])
+	}
+	n := sameToken(held)
+	if n < manyOfOne {
+		all := n
+		for all < len(held) && sameToken(held[all:]) < manyOfOne {
+			all += sameToken(held[all:])
+		}
+		if all == n {
+			return ofClaim(held[:n])
+		}
+		return pairs(held[:all])
+	}
+	if m := samePriority(held[:n]); m >= manyOfOne && c.tries == 1 && inRow(held[:m]) && now.Sub(held[0].StartedAt) <= stretchAge {
+		return stretch(held[:m])
+	}
+	return ofClaim(held[:n])
+}
+
+// sameToken is how many jobs from the first on have its token.
+func sameToken(held []*job.Job) int {
+	n := 1
+	for n < len(held) && held[n].Token == held[0].Token {
+		n++
+	}
+	return n
+}
+
+// samePriority is how many jobs from the first on have its priority.
+func samePriority(jobs []*job.Job) int {
+	n := 1
+	for n < len(jobs) && jobs[n].Priority == jobs[0].Priority {
+		n++
+	}
+	return n
+}
+
+func inRow(jobs []*job.Job) bool {
+	for _, j := range jobs {
+		if !j.InRow {
+			return false
+		}
+	}
+	return true
+}
+
+const manyOfOne = 50
+
+// stretchAge is how long after its claim a job is still looked for in its stretch: what was enqueued since with a run_at
+// in the past may stand in it too, and would be read in vain.
+const stretchAge = time.Second
+
+// pick says which unfinished jobs a statement is about: the way to them, the condition, and its arguments.
+type pick struct {
+	n       int
+	by      string
+	where   string
+	args    []any
+	stretch bool
+}
+
+// pairs picks jobs of several claims.
+func pairs(jobs []*job.Job) pick {
+	held := make([]job.Held, len(jobs))
+	for i, j := range jobs {
+		held[i] = job.Held{ID: j.ID, Token: j.Token}
+	}
+	return pick{n: len(jobs), by: "{by id}", where: " WHERE (j.id, j.token) IN (??2)", args: []any{held}}
+}
+
+// ofClaim picks jobs of one claim, or some that nobody holds.
+func ofClaim(jobs []*job.Job) pick {
+	return pick{n: len(jobs), by: "{by id}", where: " WHERE j.id IN (??) AND j.token = ?", args: []any{idsOf(jobs), jobs[0].Token}}
+}
+
+// stretch picks jobs of one claim and priority by their part of the primary key, where they stand side by side: one walk
+// instead of a descent through two indexes for each. The ids decide, as everywhere; the stretch only leads to them. What
+// stands between them is read, and locked by some engines: so it is for jobs in a row, and not for a second try, since two
+// who end claims that are interleaved can wait for each other.
+func stretch(jobs []*job.Job) pick {
+	first, last := jobs[0].RunAt, jobs[0].RunAt
+	for _, j := range jobs {
+		first, last = min(first, j.RunAt), max(last, j.RunAt)
+	}
+	return pick{
+		n: len(jobs), by: "{by key}", stretch: true,
+		where: " WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at BETWEEN ? AND ? AND {among ??} AND j.token = ?",
+		args:  []any{jobs[0].QueueID, jobs[0].Slot, jobs[0].Priority, first, last, idsOf(jobs), jobs[0].Token},
+	}
+}
+
+func idsOf(jobs []*job.Job) []job.ID {
+	ids := make([]job.ID, len(jobs))
+	for i, j := range jobs {
+		ids[i] = j.ID
+	}
+	return ids
+}
+
+// archive copies jobs into history and deletes them; the counts must agree. What retention 0 keeps of a job is a
+// stub: an hour for an id that may be sent again after an unknown COMMIT, a day for ids and keys that clients gave.
+func archive(ctx context.Context, tx Tx, p pick, e ending, now job.Time) (int, error) {
+	n, err := tx.Exec(ctx, archiveQuery[e.state]+p.by+" {with queue}"+p.where, append([]any{e.state, now, e.reason, []byte{}, now, now}, p.args...)...)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	deleted, err := tx.Exec(ctx, "{delete j} "+p.by+p.where, p.args...)
+	if err == nil && deleted != n {
+		err = errMoved // somebody took one between the two statements
+	}
+	return int(n), err
+}
+
+var archiveQuery = map[job.State]string{
+	job.Completed: archiveInto("q.keep_completed_us"),
+	job.Discarded: archiveInto("q.keep_discarded_us"),
+	job.Cancelled: archiveInto("q.keep_cancelled_us"),
+}
+
+func archiveInto(keep string) string {
+	return "INSERT INTO slotq_history (state, " + list("") + ", finished_at, state_reason, output, stub, remove_at) SELECT ?::smallint, " + list("j.") +
+		", ?::bigint, ?::text, ?::bytea, CASE WHEN " + keep + " = 0 THEN 1 ELSE 0 END," +
+		" GREATEST(?::bigint + " + keep + ", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)" +
+		" FROM slotq_jobs j "
+}
+
+// archived says which of the held jobs stand in history with their token.
+func archived(ctx context.Context, tx Tx, held []*job.Job) (map[job.ID]bool, error) {
+	ids := idsOf(held)
+	tokens := make(map[job.ID]job.Token, len(held))
+	for _, j := range held {
+		tokens[j.ID] = j.Token
+	}
+	mine := map[job.ID]bool{}
+	rows, err := tx.Query(ctx, "SELECT id, token FROM slotq_history h {by key} WHERE state IN (5, 6, 7) AND id IN (??)", ids)
+	err = each(rows, err, func(r Rows) error {
+		var id job.ID
+		var token job.Token
+		err := r.Scan(&id, &token)
+		if token == tokens[id] {
+			mine[id] = true
+		}
+		return err
+	})
+	return mine, err
+}
