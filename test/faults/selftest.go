@@ -37,7 +37,7 @@ var sleepers = load.Mix{Go: 4, Exec: 2, Work: 5 * time.Second, Deaf: true, Faili
 var halves = load.Mix{Exec: 1, Later: 8 * time.Second, Looks: 5, Queues: 1}
 
 func short(name string, lasts time.Duration, mix load.Mix) row {
-	return row{name: name, lasts: lasts, load: mix, clients: 6, think: 100 * time.Millisecond, workers: 2, goworkers: 1, drains: 30 * time.Second}
+	return row{name: name, lasts: lasts, load: mix, clients: 6, think: 100 * time.Millisecond, workers: 2, goworkers: 1, drains: 10 * time.Second}
 }
 
 func (r row) under(faults func(context.Context, *running)) row { r.faults = faults; return r }

@@ -84,10 +84,13 @@ func (j *judge) overlaps() {
 func (j *judge) limits() {
 	beside := j.besideSuspects()
 	for id, f := range j.final {
-		failures := 0
+		failures, committed := 0, 0
 		for _, c := range j.commits[id] {
 			if c.Outcome == "failed" || c.Outcome == "timed_out" {
 				failures++
+			}
+			if c.Run <= f.Run { // a job that was not over when it was read may have run since
+				committed++
 			}
 		}
 		if failures > 0 || f.Crashes > 0 {
@@ -110,10 +113,9 @@ func (j *judge) limits() {
 			j.find(Limits, "job %s was discarded after %d crashes, %d are allowed", id, f.Crashes, f.MaxCrashes)
 		case f.Reason == "max_attempts" && (f.Attempt < f.MaxAttempts || starts < f.MaxAttempts):
 			j.find(Limits, "job %s was discarded at attempt %d with %d starts, %d are allowed", id, f.Attempt, starts, f.MaxAttempts)
-		case !f.Ended(): // a run that was not over when the job was read may have come to its end since
-		case f.Crashes > f.Run-len(j.commits[id]):
-			j.find(Limits, "job %s counts %d crashes, but %d of its %d runs came to a committed end", id, f.Crashes, len(j.commits[id]), f.Run)
-		case f.Crashes > f.Run-len(j.commits[id])-beside[id]:
+		case f.Crashes > f.Run-committed:
+			j.find(Limits, "job %s counts %d crashes, but %d of its %d runs came to a committed end", id, f.Crashes, committed, f.Run)
+		case f.Crashes > f.Run-committed-beside[id]:
 			j.find(Limits, "job %s counts %d crashes in %d runs, but %d of these ended by the crash of a suspect beside them", id, f.Crashes, f.Run, beside[id])
 		}
 		if j.NoCrash && f.Crashes > 0 {
