@@ -86,7 +86,7 @@ func (r *Runner) start(c *claim, jobs []*job.Job, serving *serving) {
 	}
 
 	r.held.mu.Lock()
-	c.runs, c.left, c.calling, c.finisher = runs, len(runs), false, r.finishers.share(len(runs))
+	c.runs, c.left, c.calling = runs, len(runs), false
 	// Looked at under the lock that killing takes too: either this sees that the lease is over, or the killing sees
 	// these runs.
 	id, ok := r.lease.holds()

@@ -30,7 +30,7 @@ func (r *Runner) drain(stopTaking func()) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), saveLimit)
 	defer cancel()
-	if n := r.finishers.flush(ctx); n > 0 {
+	if n := r.finisher.flush(ctx); n > 0 {
 		return fmt.Errorf("the database did not answer at the end: %d outcomes are not saved, a manager will have these jobs run again", n)
 	}
 	r.log.Info("drained")

@@ -11,44 +11,6 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-// finishers share the work: what ends the jobs of one claim goes to one of them, so that it knows when the claim has ended.
-// One alone keeps a single connection busy, which at full speed waits for its own statements: PostgreSQL archived in one
-// session what it could have in two. A second one is for claims of many jobs only: of few, a commit more would cost more
-// than waiting for it.
-type finishers [2]finisher
-
-// manyJobs makes a claim large.
-const manyJobs = 100
-
-// share picks the finisher of a new claim.
-func (fs *finishers) share(jobs int) *finisher {
-	if jobs >= manyJobs && fs[1].backlog.Load() < fs[0].backlog.Load() {
-		return &fs[1]
-	}
-	return &fs[0]
-}
-
-// of is the finisher of a run; nil = a job that this worker had forgotten.
-func (fs *finishers) of(x *run) *finisher {
-	if x == nil {
-		return &fs[0]
-	}
-	return x.claim.finisher
-}
-
-// full says that so many outcomes wait that no job should be added to them.
-func (fs *finishers) full() bool {
-	return fs[0].backlog.Load()+fs[1].backlog.Load() > maxBacklog+fs[0].r.places.total
-}
-
-// flush commits all that waits; the number of outcomes that could not be before ctx ended is returned.
-func (fs *finishers) flush(ctx context.Context) (n int) {
-	for i := range fs {
-		n += fs[i].flush(ctx)
-	}
-	return n
-}
-
 // finisher commits outcomes. They gather for a few milliseconds into one transaction, and while it commits the next
 // ones gather; only when nothing else runs is there nothing to wait for. It keeps what it could not commit for as long
 // as the worker lives, lease or no lease: the token decides whether it still counts.
@@ -70,11 +32,7 @@ const (
 	maxPause   = 2 * time.Second
 )
 
-func (fs *finishers) init(r *Runner) {
-	for i := range fs {
-		fs[i].r, fs[i].wake, fs[i].empty = r, newSignal(), newSignal()
-	}
-}
+func (f *finisher) init(r *Runner) { f.r, f.wake, f.empty = r, newSignal(), newSignal() }
 
 // add takes outcomes in. urgent: nothing else runs, do not wait for more.
 func (f *finisher) add(e ending, urgent bool) {
@@ -92,6 +50,9 @@ func (f *finisher) add(e ending, urgent bool) {
 		f.wake.send()
 	}
 }
+
+// full says that so many outcomes wait that no job should be added to them.
+func (f *finisher) full() bool { return f.backlog.Load() > maxBacklog+f.r.places.total }
 
 // run commits until ctx ends, and leaves what is then still there.
 func (f *finisher) run(ctx context.Context) {
@@ -242,6 +203,7 @@ func (r *Runner) settle(batch []ending, verdicts []job.Verdict) {
 	}
 }
 
+// flush commits all that waits; the number of outcomes that could not be before ctx ended is returned.
 func (f *finisher) flush(ctx context.Context) int {
 	for f.backlog.Load() > 0 {
 		f.urgent.Store(true)

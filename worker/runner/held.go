@@ -23,15 +23,14 @@ type held struct {
 
 // claim is one batch of jobs of one slot.
 type claim struct {
-	worker   job.WorkerID
-	token    job.Token
-	slot     job.Slot
-	at       time.Time
-	calling  bool // the store has not answered yet; guarded by held.mu
-	suspect  bool // its only job is a suspect
-	runs     []run
-	left     int // jobs whose outcome is not committed; the finisher's, but for the first value
-	finisher *finisher
+	worker  job.WorkerID
+	token   job.Token
+	slot    job.Slot
+	at      time.Time
+	calling bool // the store has not answered yet; guarded by held.mu
+	suspect bool // its only job is a suspect
+	runs    []run
+	left    int // jobs whose outcome is not committed; the finisher's, but for the first value
 }
 
 func (h *held) init() { h.claims = map[job.Token]*claim{} }

@@ -132,5 +132,5 @@ func (r *Runner) settleUnstarted(x *run, o job.Outcome, label string, urgent boo
 	x.cancel(nil)
 	r.roomIn(x.handler)
 	r.places.release(1)
-	r.finishers.of(x).add(ending{run: x, outcome: o, label: label, unstarted: true}, urgent)
+	r.finisher.add(ending{run: x, outcome: o, label: label, unstarted: true}, urgent)
 }

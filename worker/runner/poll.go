@@ -166,7 +166,7 @@ func (l *loop) step(now time.Time) time.Time {
 	if now.Before(l.pauseTill) {
 		return l.pauseTill
 	}
-	if l.r.finishers.full() {
+	if l.r.finisher.full() {
 		return now.Add(placesDelay)
 	}
 	if l.r.handlers.full() {

@@ -72,7 +72,7 @@ func (r *Runner) releaseStrays(ctx context.Context, id job.WorkerID, before []jo
 				}
 				j.Token = c.Token // what Finish tests: whatever has become of it meanwhile, it says so
 				r.log.Warn("gives back a job that this worker had forgotten", "job", i.String(), "slot", c.Slot.Slot)
-				r.finishers.of(nil).add(ending{outcome: job.Outcome{Job: j, Action: job.Release}, label: "released"}, true)
+				r.finisher.add(ending{outcome: job.Outcome{Job: j, Action: job.Release}, label: "released"}, true)
 			}
 		}
 	}

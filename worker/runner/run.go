@@ -108,7 +108,7 @@ func (r *Runner) end(x *run, result executor.Result, deaf bool) bool {
 	x.cancel(nil) // whatever the handler left behind sees that the run is over
 	r.roomIn(x.handler)
 	idle := r.places.release(1) && r.claiming.Load() == 0
-	r.finishers.of(x).add(e, idle)
+	r.finisher.add(e, idle)
 	return true
 }
 

@@ -133,7 +133,7 @@ type Runner struct {
 	suspect   atomic.Bool // a suspect is held, or a claim under way may bring one
 	claiming  atomic.Int32
 	deadlines deadlines
-	finishers finishers
+	finisher  finisher
 	loop      loop
 
 	ran      atomic.Bool
@@ -163,7 +163,7 @@ func New(o Options) (*Runner, error) {
 	r.places.init(o.Concurrency)
 	r.line.places = o.Concurrency
 	r.deadlines.init(r)
-	r.finishers.init(r)
+	r.finisher.init(r)
 	r.loop.init(r)
 	return r, nil
 }
@@ -191,7 +191,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context){r.heartbeat, r.watchLease, r.reconcile, r.finishers[0].run, r.finishers[1].run, r.count} {
+	for _, part := range []func(context.Context){r.heartbeat, r.watchLease, r.reconcile, r.finisher.run, r.count} {
 		parts.Go(func() { part(life) })
 	}
 	taking, stopTaking := context.WithCancel(life)
