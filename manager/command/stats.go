@@ -88,8 +88,12 @@ func took(d time.Duration) string {
 		return "-"
 	case d <= time.Millisecond:
 		return "≤ 1ms"
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1fms", float64(d)/float64(time.Millisecond))
+	case d < 100*time.Millisecond:
+		return d.Round(time.Millisecond).String()
 	case d < time.Second:
-		return fmt.Sprintf("%.2gms", float64(d)/float64(time.Millisecond))
+		return d.Round(10 * time.Millisecond).String()
 	}
 	return rough(d)
 }

@@ -72,3 +72,14 @@ func TestWhatAnOperatorCancelsIsCounted(t *testing.T) {
 		t.Errorf("%d cancelled, want 2", cancelled)
 	}
 }
+
+func TestQuantilesAreShownToTwoDigits(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "-", 900 * time.Microsecond: "≤ 1ms", 1810 * time.Microsecond: "1.8ms", 71 * time.Millisecond: "71ms", 287 * time.Millisecond: "290ms",
+		996 * time.Millisecond: "1s", 12 * time.Second: "12s",
+	} {
+		if got := took(d); got != want {
+			t.Errorf("%v is shown as %q, want %q", d, got, want)
+		}
+	}
+}
