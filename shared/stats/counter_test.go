@@ -326,3 +326,19 @@ func TestAnIdleProcessSendsNothingAndAnEndingOneSendsTheRest(t *testing.T) {
 		t.Errorf("%d enqueued, want 2", got)
 	}
 }
+
+func TestAJobThatIsCancelledAndRetriedBeforeItsFirstRunIsEnqueuedOnce(t *testing.T) {
+	r := newRig(t)
+	j := r.add(1)[0]
+	_, err := r.Cancel(t.Context(), j.ID, r.now)
+	r.ok(err)
+	_, err = r.Retry(t.Context(), j.ID, r.now)
+	r.ok(err)
+	if got := r.claim(r.worker(), 1); len(got) != 1 {
+		t.Fatalf("claimed %d jobs", len(got))
+	}
+	r.ok(r.Report(t.Context()))
+	if got := r.kept().Enqueued; got != 1 {
+		t.Errorf("%d enqueued, want 1", got)
+	}
+}

@@ -70,6 +70,10 @@ func takeUnique(ctx context.Context, tx Tx, j *job.Job) error {
 	return err
 }
 
+// revived is the nonce of a job that was put back: not that of any call, and not the 0 of somebody's own INSERT, since the job
+// was counted when it was enqueued.
+const revived = 1
+
 // revive makes a finished job wait again: attempts and crashes granted anew, errors and runs kept, in a slot that the
 // queue uses now.
 func revive(ctx context.Context, tx Tx, j *job.Job, now job.Time) error {
@@ -85,7 +89,7 @@ func revive(ctx context.Context, tx Tx, j *job.Job, now job.Time) error {
 	if j.ExpiresAt <= now {
 		j.ExpiresAt = 0 // whoever retries an expired job wants it to run
 	}
-	row, err := jobRow(j, 0)
+	row, err := jobRow(j, revived)
 	if err != nil {
 		return err
 	}
