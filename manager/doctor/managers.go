@@ -16,6 +16,7 @@ func late(interval time.Duration) time.Duration { return max(3*interval, 30*time
 
 // lateWhy says what the lateness of one loop alone leads to.
 var lateWhy = map[string]string{
+	"fold":    "what processes have counted is in no minute and no hour: GET /v1/stats and manager stats stand still",
 	"expire":  "jobs past their expires_at stay in the queue; none of them starts",
 	"prune":   "history and keys grow beyond their retention",
 	"unblock": "a concurrency key that lost its job is not freed",

@@ -2,6 +2,8 @@ package loops
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -93,7 +95,7 @@ func inBatches(ctx context.Context, batch int, budget time.Duration, work func()
 }
 
 // Names are the loops that take turns.
-func Names() []string { return []string{"expire", "fold", "prune", "stats", "unblock"} }
+func Names() []string { return slices.Sorted(maps.Keys(Intervals(0))) }
 
 // Intervals says how often each of them runs where managers have the sweep.
 func Intervals(sweep time.Duration) map[string]time.Duration {
