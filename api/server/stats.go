@@ -2,12 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/slotq/slotq/api/openapi"
 	"github.com/slotq/slotq/shared/job"
@@ -27,25 +23,18 @@ func statsParameters() []openapi.Parameter {
 }
 
 func (s *Server) listStats(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	query := r.URL.Query() // checked: no unknown name, none twice
-	var bad []wire.FieldError
-	name, after, limit := query.Get("queue"), "", statsPage
-	if detail := job.CheckName(name); query.Has("queue") && detail != "" {
-		bad = append(bad, wire.FieldError{Parameter: "queue", Detail: detail})
-	}
-	if query.Has("limit") {
-		var err error
-		if limit, err = strconv.Atoi(query.Get("limit")); err != nil || limit < 1 || limit > store.StatsQueues {
-			bad = append(bad, wire.FieldError{Parameter: "limit", Detail: "must be an integer from 1 to " + strconv.Itoa(store.StatsQueues)})
-		}
-	}
-	if query.Has("cursor") {
+	q := query(r)
+	name, at, after, limit := "", "", "", statsPage
+	q.text("queue", &name, job.CheckName)
+	q.count("limit", &limit, store.StatsQueues)
+	q.text("cursor", &at, func(v string) (wrong string) {
 		var ok bool
-		if after, ok = parseStatsCursor(query.Get("cursor")); !ok || name != "" {
-			bad = append(bad, wire.FieldError{Parameter: "cursor", Detail: "is none that this list has given: take next_cursor as it is, without a queue"})
+		if after, ok = parseStatsCursor(v); !ok || name != "" {
+			return "is none that this list has given: take next_cursor as it is, without a queue"
 		}
-	}
-	if err := refuse(bad); err != nil {
+		return ""
+	})
+	if err := refuse(q.bad); err != nil {
 		return answer{}, err
 	}
 	out, err := within(r.Context(), s, func(ctx context.Context) (wire.StatsPage, error) {
@@ -74,23 +63,4 @@ func (s *Server) stats(ctx context.Context, a access, name, after string, limit 
 	list, err := s.Store.ListStats(ctx, ids, s.Clock.Now())
 	page.Queues = wire.QueueStatsOf(queues, list)
 	return page, err
-}
-
-// A cursor of this list is the last queue's name and a hash over it, for the reason that the other list's has one.
-func statsCursor(name string) string {
-	return base64.RawURLEncoding.EncodeToString(append(statsSum(name), name...))
-}
-
-func parseStatsCursor(s string) (name string, ok bool) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) <= cursorHash {
-		return "", false
-	}
-	name = string(b[cursorHash:])
-	return name, slices.Equal(b[:cursorHash], statsSum(name))
-}
-
-func statsSum(name string) []byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "slotq stats cursor 1 %q", name))
-	return sum[:cursorHash]
 }
