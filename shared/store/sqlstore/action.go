@@ -63,31 +63,13 @@ func addAction(ctx context.Context, tx Tx, row []any) (there job.BulkAction, err
 }
 
 // Action implements store.Jobs.
-func (s *Store) Action(ctx context.Context, id job.ID) (a job.BulkAction, err error) {
-	found := false
-	err = s.read(ctx, "action", actionQuery, []any{id}, func(r Rows) (err error) {
-		found = true
-		a, err = scanAction(r)
-		return err
-	})
-	if err == nil && !found {
-		err = job.ErrNotFound
-	}
-	return a, err
+func (s *Store) Action(ctx context.Context, id job.ID) (job.BulkAction, error) {
+	return readOne(ctx, s, "action", actionQuery, []any{id}, scanAction)
 }
 
-func readAction(ctx context.Context, tx Tx, id job.ID) (a job.BulkAction, err error) {
-	found := false
+func readAction(ctx context.Context, tx Tx, id job.ID) (job.BulkAction, error) {
 	rows, err := tx.Query(ctx, actionQuery, id)
-	err = each(rows, err, func(r Rows) (err error) {
-		found = true
-		a, err = scanAction(r)
-		return err
-	})
-	if err == nil && !found {
-		err = job.ErrNotFound
-	}
-	return a, err
+	return one(rows, err, scanAction)
 }
 
 func scanAction(r Rows) (a job.BulkAction, err error) {

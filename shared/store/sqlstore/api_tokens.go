@@ -21,18 +21,9 @@ func scanAPIToken(r Rows) (t job.APIToken, err error) {
 }
 
 // oneAPIToken finds a token by its id or hash.
-func oneAPIToken(ctx context.Context, q Querier, cond string, arg any) (t job.APIToken, err error) {
+func oneAPIToken(ctx context.Context, q Querier, cond string, arg any) (job.APIToken, error) {
 	rows, err := q.Query(ctx, apiTokenQuery+" WHERE "+cond, arg)
-	found := false
-	err = each(rows, err, func(r Rows) (err error) {
-		found = true
-		t, err = scanAPIToken(r)
-		return err
-	})
-	if err == nil && !found {
-		err = job.ErrNotFound
-	}
-	return t, err
+	return one(rows, err, scanAPIToken)
 }
 
 // CreateAPIToken implements store.APITokens. Old tombstones go in the transaction that adds a row, so that the table is
@@ -92,17 +83,8 @@ func (s *Store) ListAPITokens(ctx context.Context) (tokens []job.APIToken, err e
 
 // FindAPIToken implements store.APITokens. What the time of the index's search tells about a hash does not help anybody to
 // find a secret.
-func (s *Store) FindAPIToken(ctx context.Context, hash []byte) (t job.APIToken, err error) {
-	found := false
-	err = s.read(ctx, "find_api_token", apiTokenQuery+" WHERE hash = ?", []any{hash}, func(r Rows) (err error) {
-		found = true
-		t, err = scanAPIToken(r)
-		return err
-	})
-	if err == nil && !found {
-		err = job.ErrNotFound
-	}
-	return t, err
+func (s *Store) FindAPIToken(ctx context.Context, hash []byte) (job.APIToken, error) {
+	return readOne(ctx, s, "find_api_token", apiTokenQuery+" WHERE hash = ?", []any{hash}, scanAPIToken)
 }
 
 // AnyAPIToken implements store.APITokens.

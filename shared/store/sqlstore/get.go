@@ -24,28 +24,18 @@ var anywhere = "SELECT " + waitingJob + " FROM slotq_jobs j {by id} {with queue}
 
 // get finds a job outside a transaction.
 func (s *Store) get(ctx context.Context, id job.ID, now job.Time) (*job.Job, error) {
-	return found(now, func(fn func(Rows) error) error {
-		return s.read(ctx, "get", anywhere, []any{id, id}, fn)
-	})
+	return readOne(ctx, s, "get", anywhere, []any{id, id}, scanAt(now))
 }
 
 // get finds a job within a transaction.
 func get(ctx context.Context, tx Tx, id job.ID, now job.Time) (*job.Job, error) {
-	return found(now, func(fn func(Rows) error) error {
-		rows, err := tx.Query(ctx, anywhere, id, id)
-		return each(rows, err, fn)
-	})
+	rows, err := tx.Query(ctx, anywhere, id, id)
+	return one(rows, err, scanAt(now))
 }
 
-func found(now job.Time, read func(fn func(Rows) error) error) (j *job.Job, err error) {
-	err = read(func(r Rows) (err error) {
-		j, err = scanJob(r, now, false)
-		return err
-	})
-	if err == nil && j == nil {
-		err = job.ErrNotFound
-	}
-	return j, err
+// scanAt reads a whole job as it stands at a time.
+func scanAt(now job.Time) func(Rows) (*job.Job, error) {
+	return func(r Rows) (*job.Job, error) { return scanJob(r, now, false) }
 }
 
 // How much of the tables one page may read: rows per statement, statements per table, and about how many bytes of jobs per

@@ -41,18 +41,9 @@ func (s *Store) ListQueues(ctx context.Context, deleted bool) (queues []job.Queu
 	return queues, err
 }
 
-func oneQueue(ctx context.Context, q Querier, cond string, arg any) (queue job.Queue, err error) {
+func oneQueue(ctx context.Context, q Querier, cond string, arg any) (job.Queue, error) {
 	rows, err := q.Query(ctx, queueQuery+" WHERE "+cond, arg)
-	found := false
-	err = each(rows, err, func(r Rows) (err error) {
-		found = true
-		queue, err = scanQueue(r)
-		return err
-	})
-	if err == nil && !found {
-		err = job.ErrNotFound
-	}
-	return queue, err
+	return one(rows, err, scanQueue)
 }
 
 func queueByID(ctx context.Context, q Querier, id int32) (job.Queue, error) {

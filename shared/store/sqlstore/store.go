@@ -153,6 +153,29 @@ func each(rows Rows, err error, fn func(Rows) error) error {
 	return rows.Err()
 }
 
+// one is what scan makes of the only row of a result. job.ErrNotFound: there is none.
+func one[T any](rows Rows, err error, scan func(Rows) (T, error)) (v T, _ error) {
+	return only(scan, func(fn func(Rows) error) error { return each(rows, err, fn) })
+}
+
+// readOne is one outside a transaction, as read reads.
+func readOne[T any](ctx context.Context, s *Store, operation, query string, args []any, scan func(Rows) (T, error)) (T, error) {
+	return only(scan, func(fn func(Rows) error) error { return s.read(ctx, operation, query, args, fn) })
+}
+
+func only[T any](scan func(Rows) (T, error), read func(fn func(Rows) error) error) (v T, err error) {
+	found := false
+	err = read(func(r Rows) (err error) {
+		found = true
+		v, err = scan(r)
+		return err
+	})
+	if err == nil && !found {
+		err = job.ErrNotFound
+	}
+	return v, err
+}
+
 func (s *Store) done(operation string, start time.Time) {
 	if s.watch.Done != nil {
 		s.watch.Done(operation, time.Since(start).Seconds())
