@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/store"
 	"github.com/slotq/slotq/shared/wire"
 )
 
@@ -78,34 +79,11 @@ func (s *Server) listKinds(_ http.ResponseWriter, r *http.Request) (answer, erro
 // countKinds counts up to store.CountRows jobs of each slot, until the end of its time.
 func (s *Server) countKinds(ctx context.Context, end time.Time) (c kindCount, err error) {
 	c.at = s.Clock.Now()
-	queues, err := s.Store.ListQueues(ctx, false)
-	if err != nil {
-		return c, err
-	}
 	if c.workers, err = s.Store.Workers(ctx); err != nil {
 		return c, err
 	}
-	for _, q := range queues {
-		if !time.Now().Before(end) {
-			c.capped = true
-			break
-		}
-		rows, err := s.Store.Slots(ctx, q.ID)
-		if err != nil {
-			return c, err
-		}
-		for _, row := range rows {
-			if !time.Now().Before(end) {
-				c.capped = true
-				break
-			}
-			counts, next, err := s.Store.Count(ctx, row.Slot, job.Position{}, c.at)
-			if err != nil {
-				return c, err
-			}
-			c.slots = append(c.slots, countedSlot{q.Name, row.Slot.Slot, counts})
-			c.capped = c.capped || next != nil
-		}
-	}
-	return c, nil
+	c.capped, err = store.CountSlots(ctx, s.Store, c.at, end, func(queue string, slot int, counts []job.Count) {
+		c.slots = append(c.slots, countedSlot{queue, slot, counts})
+	})
+	return c, err
 }
