@@ -38,11 +38,15 @@ func (c *call) countSlot(s job.Slot, end time.Time) (counted, error) {
 
 // countQueue adds its slots up.
 func (c *call) countQueue(queueID int32, end time.Time) (counted, error) {
-	sum := counted{kinds: map[string]job.Count{}}
 	rows, err := c.store.Slots(c.ctx, queueID)
 	if err != nil {
-		return sum, err
+		return counted{}, err
 	}
+	return c.countRows(rows, end)
+}
+
+func (c *call) countRows(rows []job.SlotRow, end time.Time) (counted, error) {
+	sum := counted{kinds: map[string]job.Count{}}
 	for _, row := range rows {
 		n, err := c.countSlot(row.Slot, end)
 		if err != nil {

@@ -108,17 +108,17 @@ func (*topCommand) look(c *call, before *sample) (s *sample, err error) {
 	}
 	end := s.at.Add(countLimit)
 	for _, q := range queues {
-		n, err := c.countQueue(q.ID, end)
+		rows, err := c.store.Slots(c.ctx, q.ID)
+		if err != nil {
+			return nil, err
+		}
+		n, err := c.countRows(rows, end)
 		if err != nil {
 			return nil, err
 		}
 		line := sampleQueue{
 			Queue: q.Name, Available: n.Available + n.Blocked, Running: n.Running, Scheduled: n.Scheduled, Retryable: n.Retryable,
 			Least: n.least, OldestAvailableAt: n.OldestAvailable.Time(), Paused: q.Paused, oldest: n.OldestAvailable,
-		}
-		rows, err := c.store.Slots(c.ctx, q.ID)
-		if err != nil {
-			return nil, err
 		}
 		for _, row := range rows {
 			s.epochs[q.ID] += row.Epoch
