@@ -1,8 +1,6 @@
 package loops
 
 import (
-	"slices"
-
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
 )
@@ -47,7 +45,7 @@ func newFigures(now job.Time, queues []job.Queue, slots map[job.Slot]*slotCount,
 		for kind, c := range kinds {
 			q.Add(c)
 			q.depth[slot.Slot] += c.Depth()
-			if due := c.Available + c.Blocked; due > 0 && !served(q.name, slot.Slot, kind, workers) {
+			if due := c.Available + c.Blocked; due > 0 && !job.Served(workers, q.name, slot.Slot, kind) {
 				f.unserved[kind] += due
 			}
 		}
@@ -60,13 +58,6 @@ func newFigures(now job.Time, queues []job.Queue, slots map[job.Slot]*slotCount,
 		f.queues = append(f.queues, *of[q.ID])
 	}
 	return f
-}
-
-// served says that some worker takes jobs of the slot and has a handler for the kind.
-func served(queue string, slot int, kind string, workers []job.Worker) bool {
-	return slices.ContainsFunc(workers, func(w job.Worker) bool {
-		return w.Serves(queue, slot) && w.ServesKind(kind)
-	})
 }
 
 var workerStates = []string{wire.WorkerActive, wire.WorkerQuiet, wire.WorkerStopping, wire.WorkerDead}

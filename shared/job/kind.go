@@ -50,7 +50,7 @@ func (t *KindTally) Add(queue string, slot int, counts []Count) {
 	for _, c := range counts {
 		k := t.kind(c.Kind)
 		k.Count.Add(c)
-		if !slices.ContainsFunc(t.workers, func(w Worker) bool { return w.Serves(queue, slot) && w.ServesKind(c.Kind) }) {
+		if !Served(t.workers, queue, slot, c.Kind) {
 			k.Unserved += c.Available + c.Blocked
 		}
 	}

@@ -45,3 +45,8 @@ func (w *Worker) Serves(queue string, slot int) bool {
 func (w *Worker) ServesKind(kind string) bool {
 	return slices.Contains(w.Kinds, kind) || slices.Contains(w.Kinds, "*")
 }
+
+// Served says that one of the workers takes jobs of the slot and has a handler for the kind.
+func Served(workers []Worker, queue string, slot int, kind string) bool {
+	return slices.ContainsFunc(workers, func(w Worker) bool { return w.Serves(queue, slot) && w.ServesKind(kind) })
+}
