@@ -10,9 +10,6 @@ import (
 	"github.com/slotq/slotq/worker/executor"
 )
 
-// typeTimedOut is the error type of a run that took longer than its limit.
-const typeTimedOut = job.TypeTimedOut
-
 // outcome says what the result of a run does to its job.
 func (r *Runner) outcome(x *run, result executor.Result) job.Outcome {
 	j, now := x.job, r.clock.Now()
@@ -32,7 +29,7 @@ func (r *Runner) outcome(x *run, result executor.Result) job.Outcome {
 	case executor.Released:
 		return job.Outcome{Job: j, Action: job.Release}
 	case executor.TimedOut:
-		e.Type = typeTimedOut
+		e.Type = job.TypeTimedOut
 		e.Message = fmt.Sprintf("the %s's limit of %s: %s", x.whose, x.timeout, result.Message)
 	}
 	o := j.Failed(now, e, result.RetryAfter)
@@ -53,7 +50,7 @@ func abandoned(x *run) executor.Result {
 	message := fmt.Sprintf("the handler went on for %s after it was told to stop, and was abandoned", x.handler.grace)
 	switch cause := context.Cause(x); {
 	case errors.Is(cause, context.DeadlineExceeded):
-		return executor.Result{Outcome: executor.TimedOut, ErrorType: typeTimedOut, Message: message}
+		return executor.Result{Outcome: executor.TimedOut, ErrorType: job.TypeTimedOut, Message: message}
 	case errors.Is(cause, ErrCancelled):
 		return executor.Result{Outcome: executor.Cancelled, ErrorType: executor.TypeCancelled, Message: message}
 	default:

@@ -112,7 +112,7 @@ func TestAWorkerLivesOnAfterAHandlerThatEndsItsGoroutineOrIsAbandoned(t *testing
 		deaf := f.add("deaf", func(j *job.Job) { j.Timeout, j.MaxAttempts = 2*time.Second, 1 })
 		last := f.add("a")
 		time.Sleep(10 * time.Second)
-		if o, ok := f.outcome(deaf.ID); !ok || len(o.Errors) != 1 || o.Errors[0].Type != typeTimedOut {
+		if o, ok := f.outcome(deaf.ID); !ok || len(o.Errors) != 1 || o.Errors[0].Type != job.TypeTimedOut {
 			t.Errorf("the deaf handler's job: %+v, want timed out", o)
 		}
 		if o, ok := f.outcome(last.ID); !ok || o.Action != job.Complete {
