@@ -66,7 +66,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 // stamp writes the token into the chosen rows and the claim beside them.
 func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries int) error {
 	p := ofClaim(c.chosen)
-	if len(c.chosen) > 1 && samePriority(c.chosen) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
+	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
 		p = stretch(c.chosen)
 	}
 	n, err := tx.Exec(ctx, "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
