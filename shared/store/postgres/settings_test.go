@@ -4,22 +4,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store/postgres"
 	"github.com/slotq/slotq/shared/store/sqlstore"
 	"github.com/slotq/slotq/shared/store/storetest"
 )
-
-// wrong are the names of the settings that are not as they should be.
-func wrong(settings []job.Setting) (names []string) {
-	for _, s := range settings {
-		if s.Wrong != "" {
-			names = append(names, s.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
 
 func TestASessionThatSomethingBetweenHasChangedIsNamed(t *testing.T) {
 	url := storetest.FreshOn(t, "SLOTQ_TEST_POSTGRES_URL")(t)
@@ -48,7 +36,7 @@ func TestASessionThatSomethingBetweenHasChangedIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	added := slices.DeleteFunc(wrong(after), func(name string) bool { return slices.Contains(wrong(before), name) })
+	added := slices.DeleteFunc(storetest.Wrong(after), func(name string) bool { return slices.Contains(storetest.Wrong(before), name) })
 	if want := []string{"idle_in_transaction_session_timeout", "synchronous_commit", "transaction_isolation"}; !slices.Equal(added, want) {
 		t.Errorf("what was changed is %v, want %v", added, want)
 	}

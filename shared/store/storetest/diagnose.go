@@ -68,3 +68,14 @@ var diagnoseTests = []Test{
 		equal(f, "strays of a limit of 3", len(strays(3)), 3)
 	}},
 }
+
+// Wrong are the names of the settings that are not as they should be.
+func Wrong(settings []job.Setting) (names []string) {
+	for _, s := range settings {
+		if s.Wrong != "" {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
