@@ -19,14 +19,14 @@ import (
 
 // Client talks to an api. It is safe for concurrent use.
 //
-// It sends every request once: whether to send it again is the caller's to say. errors.Is(err, job.ErrUnavailable) and
-// errors of the network mean that a job may or may not have been stored; with an ID or an IdempotencyKey it is safe to
-// send it again.
+// It sends every request once; WithRetries makes one that sends it again where that is safe. Errors are asked about with
+// errors.Is for the domain's, such as job.ErrNotFound, errors.As for a *Problem, and Temporary.
 type Client struct {
 	base *url.URL
 	http *http.Client
 
-	secret job.APISecret // "" = none
+	secret   job.APISecret // "" = none
+	retryFor time.Duration // 0 = every request is sent once
 }
 
 // NewClient makes a client of the api at base, such as "http://127.0.0.1:8080". A nil h is a client of its own that
@@ -59,12 +59,13 @@ type request struct {
 	path   []string
 	query  url.Values
 	header http.Header
-	body   any // nil = none
+	body   any  // nil = none
+	named  bool // it has an id or an Idempotency-Key: sent twice it is carried out once
 }
 
-// call sends a request and reads the answer into out, which may be nil. A status of 400 or above comes back as a
+// send sends a request and reads the answer into out, which may be nil. A status of 400 or above comes back as a
 // *Problem.
-func (c *Client) call(ctx context.Context, r request, out any) error {
+func (c *Client) send(ctx context.Context, r request, out any) error {
 	var body io.Reader
 	if r.body != nil {
 		b, err := Marshal(r.body)
@@ -91,12 +92,12 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the api: %w", err)
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil {
-		return fmt.Errorf("read the api's answer: %w", err)
+		return fmt.Errorf("%w that is whole: %w", ErrNoAnswer, err)
 	}
 	if res.StatusCode >= 400 {
 		return problem(res, answer)

@@ -10,8 +10,11 @@ import (
 // Act asks for one change to many jobs and returns at once: a manager carries it out, Action says how far it is.
 // job.ErrLimit: too many are under way.
 func (c *Client) Act(ctx context.Context, n NewAction) (Action, error) {
+	if c.retryFor > 0 && n.IdempotencyKey == "" {
+		n.IdempotencyKey = freshID().String()
+	}
 	var out Action
-	err := c.call(ctx, request{method: http.MethodPost, path: []string{"v1", "jobs", "actions"}, header: keyHeader(n.IdempotencyKey), body: &n}, &out)
+	err := c.call(ctx, request{method: http.MethodPost, path: []string{"v1", "jobs", "actions"}, header: keyHeader(n.IdempotencyKey), body: &n, named: true}, &out)
 	return out, err
 }
 

@@ -14,16 +14,27 @@ import (
 
 // Enqueue stores a job. When it returns without error the job is committed.
 func (c *Client) Enqueue(ctx context.Context, n NewJob) (Enqueued, error) {
+	made := c.retryFor > 0 && n.ID == job.ID{} && n.IdempotencyKey == ""
+	if made {
+		n.ID = freshID()
+	}
 	var out Enqueued
-	err := c.call(ctx, request{method: http.MethodPost, path: []string{"v1", "jobs"}, header: keyHeader(n.IdempotencyKey), body: &n}, &out)
+	err := c.call(ctx, request{method: http.MethodPost, path: []string{"v1", "jobs"}, header: keyHeader(n.IdempotencyKey), body: &n, named: true}, &out)
+	if made && out.DeduplicatedBy == "id" {
+		out.Deduplicated, out.DeduplicatedBy = false, "" // nobody else knows the id: the job that was there is this one
+	}
 	return out, err
 }
 
 // EnqueueBatch stores up to MaxBatch jobs in one request; with an idempotencyKey, "" = none, sending it again makes no
-// second jobs. The jobs' own IdempotencyKeys are not sent. Without Atomic, look at the results for what was rejected.
+// second jobs. The jobs' own IdempotencyKeys are not sent. Without Atomic, look at the results for what was rejected. With
+// WithRetries jobs that a request without an answer has stored are counted as deduplicated.
 func (c *Client) EnqueueBatch(ctx context.Context, b Batch, idempotencyKey string) (BatchResult, error) {
+	if c.retryFor > 0 && idempotencyKey == "" {
+		idempotencyKey = freshID().String()
+	}
 	var out BatchResult
-	err := c.call(ctx, request{method: http.MethodPost, path: []string{"v1", "jobs", "batch"}, header: keyHeader(idempotencyKey), body: &b}, &out)
+	err := c.call(ctx, request{method: http.MethodPost, path: []string{"v1", "jobs", "batch"}, header: keyHeader(idempotencyKey), body: &b, named: true}, &out)
 	return out, err
 }
 
