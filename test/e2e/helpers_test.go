@@ -2,16 +2,9 @@ package e2e
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-sql-driver/mysql"
-	_ "github.com/jackc/pgx/v5/stdlib" // raw connections
-	_ "modernc.org/sqlite"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
 	"github.com/slotq/slotq/test/e2e/system"
@@ -56,27 +49,4 @@ func ownServer(t *testing.T, start func(context.Context, dbserver.Options) (*dbs
 		}
 	})
 	return server
-}
-
-// openRaw opens a way past the store to the tables.
-func openRaw(t *testing.T, rawURL string) *sql.DB {
-	t.Helper()
-	scheme, rest, _ := strings.Cut(rawURL, ":")
-	driver, source := "pgx", rawURL
-	switch scheme {
-	case "sqlite":
-		driver, source = "sqlite", "file:"+rest+"?_pragma=busy_timeout(5000)"
-	case "mysql":
-		u, err := url.Parse(rawURL)
-		check(t, err)
-		c := mysql.NewConfig()
-		c.User = u.User.Username()
-		c.Passwd, _ = u.User.Password()
-		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-		driver, source = "mysql", c.FormatDSN()
-	}
-	raw, err := sql.Open(driver, source)
-	check(t, err)
-	t.Cleanup(func() { _ = raw.Close() })
-	return raw
 }

@@ -119,7 +119,7 @@ func lockOut(t *testing.T, s *system.System, parts []*system.Process) {
 	t.Helper()
 	id := post(t, s, wire.NewJob{Kind: "w.run", Payload: orders{"ms": 500}.payload()})
 	started(t, s, id, 1) // its outcome will wait for the lock
-	conn := must(openRaw(t, s.DB.URL).Conn(t.Context()))(t)
+	conn := must(system.OpenRaw(t, s.DB.URL).Conn(t.Context()))(t)
 	_, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	check(t, err)
 	eventually(t, patience, "some part tries a transaction again", func() error {

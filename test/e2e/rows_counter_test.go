@@ -11,6 +11,7 @@ import (
 	"github.com/slotq/slotq/shared/store"
 	"github.com/slotq/slotq/shared/store/dbserver"
 	"github.com/slotq/slotq/shared/store/sqlstore"
+	"github.com/slotq/slotq/test/e2e/system"
 )
 
 // counter tells how many rows each statement of a store read. The server is the counter's own: where the counts are
@@ -30,7 +31,7 @@ type counter struct {
 }
 
 func newCounter(t *testing.T, c *counter) *counter {
-	c.raw = openRaw(t, c.url)
+	c.raw = system.OpenRaw(t, c.url)
 	c.store = must(store.Open(t.Context(), c.url, store.Options{Connections: 3}))(t)
 	t.Cleanup(func() { check(t, c.store.Close()) })
 	check(t, c.store.Migrate(t.Context()))

@@ -135,7 +135,7 @@ func TestANewerSchemaIsRefusedByAllBinaries(t *testing.T) {
 		t.Parallel()
 		s := system.New(t, db, system.Short, handlersWith("http://127.0.0.1:1"), hookEnviron)
 		s.StartAPI().Kill()
-		_, err := openRaw(t, db.URL).Exec("INSERT INTO slotq_migrations (version_id, is_applied) VALUES (9999, TRUE)")
+		_, err := system.OpenRaw(t, db.URL).Exec("INSERT INTO slotq_migrations (version_id, is_applied) VALUES (9999, TRUE)")
 		check(t, err)
 		for program, args := range starts(s) {
 			ends(t, s, program, 1, []string{"newer", "9999"}, args...)

@@ -65,7 +65,7 @@ func TestTheStatsAgreeWithHistory(t *testing.T) {
 	s := system.New(t, db, system.Short, handlersWith(hook(t).URL), hookEnviron)
 	s.StartAPI()
 	s.StartManager()
-	raw := openRaw(t, db.URL)
+	raw := system.OpenRaw(t, db.URL)
 
 	doomed := s.StartWorker("--queues=deadly")
 	crashed := post(t, s, wire.NewJob{Queue: "deadly", Kind: "w.run", MaxCrashes: 1, Payload: orders{"kill_worker": true}.payload()})

@@ -1,9 +1,16 @@
 package system
 
 import (
+	"database/sql"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // raw connections
+	_ "modernc.org/sqlite"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
 )
@@ -39,6 +46,33 @@ func EachDatabase(t *testing.T, test func(t *testing.T, db Database)) {
 			test(t, Database{s.name, fresh})
 		})
 	}
+}
+
+// OpenRaw opens a way past the store to the tables.
+func OpenRaw(t TB, rawURL string) *sql.DB {
+	t.Helper()
+	scheme, rest, _ := strings.Cut(rawURL, ":")
+	driver, source := "pgx", rawURL
+	switch scheme {
+	case "sqlite":
+		driver, source = "sqlite", "file:"+rest+"?_pragma=busy_timeout(5000)"
+	case "mysql":
+		u, err := url.Parse(rawURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := mysql.NewConfig()
+		c.User = u.User.Username()
+		c.Passwd, _ = u.User.Password()
+		c.Net, c.Addr, c.DBName = "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
+		driver, source = "mysql", c.FormatDSN()
+	}
+	raw, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = raw.Close() })
+	return raw
 }
 
 // Absent skips a test for the lack of something on this machine; with CI=true the lack is a failure, so that a part

@@ -8,25 +8,40 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
 )
 
-// provide makes sure that the servers are installed.
+// programs are what tests run beside the servers, and the packages that hold them. They are no reason to start nothing where
+// a person tests one package; where everything is tested they must be there as the servers must.
+var programs = []struct{ name, pkg string }{{"curl", "curl"}, {"php", "php-cli"}, {"python3", "python3"}, {"node", "nodejs"}}
+
+// provide makes sure that the servers are installed, and the programs where it may install them.
 func provide(ctx context.Context, kinds []kind, environ []string, stderr io.Writer) error {
 	missing := lacking(kinds)
+	packages := dbserver.Packages
+	if missing == nil {
+		packages = nil
+	}
+	may := value(environ, "CI") == "true" || value(environ, "SLOTQ_TEST_INSTALL") == "1"
+	for _, p := range programs {
+		if _, err := exec.LookPath(p.name); err != nil && may {
+			missing, packages = errors.Join(missing, err), append(slices.Clip(packages), p.pkg)
+		}
+	}
 	if missing == nil {
 		return nil
 	}
-	byHand := "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + strings.Join(dbserver.Packages, " ")
-	if value(environ, "CI") != "true" && value(environ, "SLOTQ_TEST_INSTALL") != "1" {
+	byHand := "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + strings.Join(packages, " ")
+	if !may {
 		return fmt.Errorf("%w\nThis installs them on Debian and its kin (or set SLOTQ_TEST_INSTALL=1):\n  %s", missing, byHand)
 	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%w\nOnly root can install them:\n  %s", missing, byHand)
 	}
-	if err := install(ctx, environ, stderr); err != nil {
+	if err := install(ctx, packages, environ, stderr); err != nil {
 		return fmt.Errorf("%w; installing them failed: %w", missing, err)
 	}
 	return lacking(kinds)
@@ -48,8 +63,8 @@ const (
 	noClusterFile = "/etc/postgresql-common/createcluster.d/slotq.conf"
 )
 
-// install installs the servers; its output goes to stderr, where it does not mix with the command's.
-func install(ctx context.Context, environ []string, stderr io.Writer) error {
+// install installs packages; its output goes to stderr, where it does not mix with the command's.
+func install(ctx context.Context, packages, environ []string, stderr io.Writer) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return errors.New("there is no apt-get: install MariaDB and PostgreSQL as this system does")
 	}
@@ -63,7 +78,7 @@ func install(ctx context.Context, environ []string, stderr io.Writer) error {
 	defer os.Remove(noClusterFile)
 	for _, args := range [][]string{
 		{"update"},
-		append([]string{"install", "-y", "--no-install-recommends"}, dbserver.Packages...),
+		append([]string{"install", "-y", "--no-install-recommends"}, packages...),
 	} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(environ, "DEBIAN_FRONTEND=noninteractive")
