@@ -134,7 +134,7 @@ func notYours(at string) *wire.Problem {
 func (a access) shown(j *job.Job) *wire.Job {
 	out := wire.JobOf(j)
 	if !a.can(job.ScopeReadPayload) {
-		out.Payload, out.Output = nil, nil
+		out.Conceal()
 	}
 	return &out
 }

@@ -311,6 +311,32 @@ func TestPayloadAndOutputAreHiddenWithoutReadPayload(t *testing.T) {
 	}
 }
 
+func TestWhatATargetAnsweredIsHiddenWithoutReadPayloadAndInLists(t *testing.T) {
+	e := start(t)
+	s := &scene{env: e}
+	id := s.job("own", 0)
+	w, claimed := e.claim(id.String())
+	e.finish(w, claimed.Failed(e.server.Clock.Now(), job.RunError{Type: "http_status", Message: "status 500", Answer: "s3cret answer"}, 0))
+	for _, c := range []struct {
+		scope job.Scope
+		shows bool
+	}{{job.ScopeRead, false}, {job.ScopeOperate, false}, {job.ScopeReadPayload, true}, {job.ScopeAdmin, true}} {
+		g := e.want(200, "GET", "/v1/jobs/"+id.String(), "", e.may("own*", c.scope)...)
+		if strings.Contains(g.body, "s3cret answer") != c.shows || !strings.Contains(g.body, "status 500") {
+			t.Errorf("%s: %s", c.scope, g.body)
+		}
+		for _, list := range []string{"/v1/jobs", "/v1/failures"} {
+			if g := e.want(200, "GET", list, "", e.may("own*", c.scope)...); strings.Contains(g.body, "s3cret") || !strings.Contains(g.body, "status") {
+				t.Errorf("%s with %s: %s", list, c.scope, g.body)
+			}
+		}
+	}
+	again := fmt.Sprintf(`{"id":"%s","kind":"k","queue":"own"}`, id)
+	if g := e.send("POST", "/v1/jobs", again, e.may("own*", job.ScopeEnqueue, job.ScopeReadPayload)...); strings.Contains(g.body, "s3cret") {
+		t.Errorf("a duplicate shows %s", g.body)
+	}
+}
+
 func TestWhoMayOnlyEnqueueLearnsOfADuplicateNothingButItsID(t *testing.T) {
 	e := start(t)
 	body := `{"kind":"k","queue":"own","unique_key":"once","metadata":{"by":"somebody else"},"tags":["theirs"]}`

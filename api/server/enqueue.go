@@ -73,7 +73,7 @@ func (s *Server) duplicate(ctx context.Context, e job.Enqueued, sent *job.Job) (
 		return nil, err
 	}
 	out := &wire.Enqueued{Job: wire.JobOf(there), Deduplicated: true, DeduplicatedBy: e.By}
-	out.Payload, out.Output = nil, nil
+	out.Conceal()
 	return out, nil
 }
 

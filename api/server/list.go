@@ -57,6 +57,7 @@ func (s *Server) listJobs(_ http.ResponseWriter, r *http.Request) (answer, error
 	out := &wire.JobPage{Jobs: make([]wire.Job, len(listed.Jobs))}
 	for i, j := range listed.Jobs {
 		out.Jobs[i] = wire.JobOf(j)
+		out.Jobs[i].Conceal()
 	}
 	if listed.Next != (job.ID{}) {
 		out.NextCursor = cursor(listed.Next, f)

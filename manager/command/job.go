@@ -56,6 +56,7 @@ func (c *call) describeJob(t *table, j *job.Job, w *wire.Job) {
 	block("output", string(j.Output))
 	for _, e := range j.Errors {
 		block(fmt.Sprintf("error of attempt %d, run %d, on worker %s, %s (%s)", e.Attempt, e.Run, e.Worker, c.moment(e.At), e.Type), e.Message)
+		block("which was answered with", e.Answer)
 	}
 }
 

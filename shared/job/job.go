@@ -71,6 +71,9 @@ type RunError struct {
 	Worker  WorkerID `json:"worker_id"`
 	Type    string   `json:"type"`
 	Message string   `json:"message"`
+	// Answer is how the answer of an http handler's target began. It is a part of the output and as private; a message is
+	// seen by everybody who may see the job.
+	Answer string `json:"answer,omitempty"`
 }
 
 // What a job remembers of its errors: enough to see how it began to fail in the newest entries, bounded so that a row
@@ -79,6 +82,7 @@ type RunError struct {
 const (
 	MaxErrors       = 10
 	MaxErrorMessage = 4096
+	MaxErrorAnswer  = 1024
 )
 
 const (
@@ -92,6 +96,7 @@ func (j *Job) WithError(e RunError) []RunError {
 		head, tail := e.Message[:messageHead], e.Message[len(e.Message)-(MaxErrorMessage-messageHead-len(messageGap)):]
 		e.Message = strings.ToValidUTF8(head, "") + messageGap + strings.ToValidUTF8(tail, "") // no half of a character
 	}
+	e.Answer = strings.ToValidUTF8(e.Answer[:min(len(e.Answer), MaxErrorAnswer)], "")
 	errs := append(append([]RunError(nil), j.Errors...), e)
 	if len(errs) > MaxErrors {
 		errs = errs[len(errs)-MaxErrors:]

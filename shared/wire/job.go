@@ -86,6 +86,7 @@ type RunError struct {
 	WorkerID job.WorkerID `json:"worker_id,omitzero"`
 	Type     string       `json:"type"`
 	Message  string       `json:"message"`
+	Answer   string       `json:"answer,omitempty" doc:"How the answer of an http handler's target began. Seen with payloads alone."`
 }
 
 // JobOf converts a job of the domain.
@@ -107,9 +108,17 @@ func JobOf(j *job.Job) Job {
 		w.StateReason = job.ReasonBlocked
 	}
 	for _, e := range j.Errors {
-		w.Errors = append(w.Errors, RunError{e.Attempt, e.Run, e.At.Time(), e.Worker, e.Type, e.Message})
+		w.Errors = append(w.Errors, RunError{e.Attempt, e.Run, e.At.Time(), e.Worker, e.Type, e.Message, e.Answer})
 	}
 	return w
+}
+
+// Conceal takes out what is seen with the scope read-payload alone, and never in lists.
+func (j *Job) Conceal() {
+	j.Payload, j.Output = nil, nil
+	for i := range j.Errors {
+		j.Errors[i].Answer = ""
+	}
 }
 
 // output is what a run gave back as a JSON value.

@@ -40,7 +40,7 @@ type HTTPConfig struct {
 
 // HTTP runs jobs as POST requests: the payload is the body, 2xx completes, DiscardOn discards, all else (redirects
 // included, which are not followed) fails. The first OutputLimit bytes of the answer's body are the output, and the
-// rest is not read.
+// rest is not read. Nothing that the target says gets into Result.Message, but what its certificate is for.
 //
 // The request is sent once a run. It carries webhook-id (the job's id), webhook-timestamp and webhook-signature as
 // Standard Webhooks has them, and slotq-attempt, slotq-run, slotq-kind and slotq-queue.
@@ -180,7 +180,31 @@ func failure(ctx context.Context, task Task, err error, body []byte) Result {
 		err = wrapped.Err // without the URL, whose query may hold a token
 	}
 	r.Message = message(err.Error(), "")
+	if quotes(err) {
+		r.Message, r.Answer = "no answer in HTTP that could be read", beginning([]byte(err.Error()))
+	}
 	return r
+}
+
+// quotes reports whether the text of an error may have bytes of the target in it, such as "malformed HTTP response" has. That
+// is all but what is known to have none, since the HTTP client has many errors without a type.
+func quotes(err error) bool {
+	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, http.ErrSchemeMismatch} {
+		if errors.Is(err, known) {
+			return false
+		}
+	}
+	for _, known := range []any{new(errAddress), new(net.Error), new(*tls.CertificateVerificationError), new(tls.RecordHeaderError)} {
+		if errors.As(err, known) {
+			return false
+		}
+	}
+	return true
+}
+
+// beginning is the part of an answer that an error keeps.
+func beginning(body []byte) string {
+	return strings.ToValidUTF8(clean(string(body[:min(len(body), AnswerLimit)])), "")
 }
 
 func (h *HTTP) result(resp *http.Response, body []byte) Result {
@@ -203,7 +227,7 @@ func (h *HTTP) result(resp *http.Response, body []byte) Result {
 	if r.Outcome == Failed {
 		r.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
-	r.Message = message(what, string(body[:min(len(body), 1<<10)]))
+	r.Message, r.Answer = message(what, ""), beginning(body)
 	return r
 }
 

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -13,9 +14,11 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
@@ -67,8 +70,8 @@ func TestStatusDecidesTheOutcome(t *testing.T) {
 		if r.Outcome != tc.outcome {
 			t.Errorf("%d with %v: got %v (%s), want %v", tc.status, tc.h.cfg.DiscardOn, r.Outcome, r.Message, tc.outcome)
 		}
-		if tc.outcome != Completed && (r.ErrorType != TypeHTTPStatus || !strings.Contains(r.Message, fmt.Sprint(tc.status))) {
-			t.Errorf("%d: %q %q", tc.status, r.ErrorType, r.Message)
+		if tc.outcome != Completed && (r.ErrorType != TypeHTTPStatus || !strings.Contains(r.Message, fmt.Sprint(tc.status)) || strings.Contains(r.Message, "because") || r.Answer != "because" && tc.status != 304) {
+			t.Errorf("%d: %q %q %q", tc.status, r.ErrorType, r.Message, r.Answer)
 		}
 	}
 }
@@ -163,6 +166,68 @@ func TestAnswerIsReadToTheLimitOnly(t *testing.T) {
 		t.Errorf("%d bytes", len(r.Output))
 	}
 	<-gone // the endless answer was cut off
+}
+
+// The message of an error is seen by people who may not see outputs.
+func TestNothingThatATargetSaysIsInTheMessageOfAnError(t *testing.T) {
+	const secret = "s3cret"
+	long := secret + strings.Repeat("\u00e9", 4096)
+	for name, answer := range map[string]string{
+		"a body":               "HTTP/1.1 500 Oops\r\nContent-Length: 6\r\n\r\n" + secret,
+		"a discarding body":    "HTTP/1.1 410 Gone\r\nContent-Length: 6\r\n\r\n" + secret,
+		"a long body":          "HTTP/1.1 500 Oops\r\nContent-Length: " + fmt.Sprint(len(long)) + "\r\n\r\n" + long,
+		"a body that is cut":   "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + secret,
+		"a reason":             "HTTP/1.1 500 " + secret + "\r\nContent-Length: 0\r\n\r\n",
+		"a banner":             secret + " ready\r\n",
+		"a status":             "HTTP/1.1 " + secret + "\r\n\r\n",
+		"a version":            "HTTP/" + secret + " 200 OK\r\n\r\n",
+		"a header":             "HTTP/1.1 200 OK\r\n" + secret + "\r\n\r\n",
+		"a length":             "HTTP/1.1 200 OK\r\nContent-Length: " + secret + "\r\n\r\n",
+		"an encoding":          "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + secret + "\r\n\r\n",
+		"a chunk":              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + secret + "\r\n",
+		"a location":           "HTTP/1.1 302 Found\r\nLocation: http://" + secret + "%zz/\r\nContent-Length: 0\r\n\r\n",
+		"a header without end": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat(secret, 20_000) + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newHTTP(t, HTTPConfig{URL: "http://" + speak(t, answer)}).Execute(t.Context(), task())
+			if r.Outcome == Completed || r.Message == "" || strings.Contains(r.Message, secret) {
+				t.Errorf("%v with the message %q", r.Outcome, r.Message)
+			}
+			if len(r.Answer) > AnswerLimit || !utf8.ValidString(r.Answer) {
+				t.Errorf("%d bytes of the answer are kept: %q", len(r.Answer), r.Answer)
+			}
+			if strings.Contains(name, "body") && !strings.Contains(string(r.Output), secret) {
+				t.Errorf("the output is %q", r.Output)
+			}
+		})
+	}
+}
+
+// speak is a server that answers the first request with these bytes and hangs up.
+func speak(t *testing.T, answer string) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var speaking sync.WaitGroup
+	t.Cleanup(speaking.Wait)
+	t.Cleanup(func() { l.Close() })
+	speaking.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err == nil {
+				io.Copy(io.Discard, r.Body)
+			}
+			io.WriteString(c, answer)
+			c.Close()
+		}
+	})
+	return l.Addr().String()
 }
 
 func TestTimeoutCoversConnectHeadersAndBody(t *testing.T) {

@@ -91,6 +91,9 @@ type Result struct {
 	ErrorType string
 	// Message explains ErrorType to a human, at most MessageLimit bytes.
 	Message string
+	// Answer is how the answer of an HTTP target that did not complete the job began, at most AnswerLimit bytes. It is no
+	// part of Message, which people see who may not see outputs.
+	Answer string
 	// RetryAfter is the least time until the next start that the handler asked for; 0 leaves it to the backoff.
 	RetryAfter time.Duration
 }
@@ -98,6 +101,9 @@ type Result struct {
 // MessageLimit bounds Result.Message in bytes. The job's row keeps one message an attempt, so it is well below
 // OutputLimit.
 const MessageLimit = 8 << 10
+
+// AnswerLimit bounds Result.Answer in bytes.
+const AnswerLimit = 1 << 10
 
 // stopped is the Result of a run that was stopped for cause. detail, which may be empty, is what the job still said.
 func stopped(cause error, task Task, detail string) Result {

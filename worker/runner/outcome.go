@@ -16,7 +16,7 @@ func (r *Runner) outcome(x *run, result executor.Result) job.Outcome {
 	if result.Outcome == executor.Completed { // first, since this is what counts at full speed
 		return job.Outcome{Job: j, Action: job.Complete, Output: result.Output}
 	}
-	e := job.RunError{Attempt: j.Attempt, Run: j.Run, At: now, Worker: x.claim.worker, Type: result.ErrorType, Message: result.Message}
+	e := job.RunError{Attempt: j.Attempt, Run: j.Run, At: now, Worker: x.claim.worker, Type: result.ErrorType, Message: result.Message, Answer: result.Answer}
 	switch result.Outcome {
 	case executor.Snoozed:
 		o := j.Snoozed(now, result.RetryAfter)

@@ -155,7 +155,7 @@ func (s *Store) listSource(ctx context.Context, state job.State, keep func(*job.
 func bytesOf(j *job.Job) int {
 	n := len(j.Metadata) + len(j.Tags)
 	for _, e := range j.Errors {
-		n += len(e.Message)
+		n += len(e.Message) + len(e.Answer)
 	}
 	return n
 }
