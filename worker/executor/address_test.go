@@ -68,13 +68,7 @@ func TestNoSpellingReachesLoopback(t *testing.T) {
 	defer srv.Close()
 	port := l.Addr().(*net.TCPAddr).Port
 
-	for _, host := range []string{
-		"127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.0.0.1", "0x7f.1", "0177.0.0.1",
-		"017700000001", "0", "0.0.0.0", "00000000127.0.0.1", "127.000.000.001", "%31%32%37.0.0.1", "localhost", "LOCALHOST", "localhost.",
-		"ip6-localhost", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[0000::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:0:7f00:1]",
-		"[::127.0.0.1]", "[::ffff:0.0.0.0]", "[64:ff9b::7f00:1]", "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]",
-		"[2001:0:7f00:1::]", "[::1%25lo]", "[fe80::1%25lo]", "①②⑦.⓪.⓪.①", "127。0。0。1", "user@127.0.0.1", "example.org@127.0.0.1",
-	} {
+	for _, host := range loopbackSpellings {
 		t.Run(host, func(t *testing.T) {
 			h, err := NewHTTP(HTTPConfig{URL: fmt.Sprintf("http://%s:%d/", host, port)})
 			if err != nil {
