@@ -47,7 +47,7 @@ func (r *runCommand) run(ctx context.Context, common *service.Common, p service.
 	counter := stats.New(s, clock.Now)
 	manager := loops.New(loops.Options{
 		Store: counter, Now: clock.Now, Lease: common.Lease, Sweep: common.Sweep,
-		Log: log, Metrics: loops.NewMetrics(registry), Nudge: nudges.Nudge,
+		Log: log, Metrics: loops.NewMetrics(registry), Nudge: nudges.NudgeAll,
 	})
 	var group service.Group
 	group.AddClose("database", s.Close)

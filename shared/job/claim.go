@@ -54,7 +54,7 @@ type markKey struct {
 	blind    bool // suspects that the caller could run were passed over
 }
 
-// Mark is a position in a slot and priority.
+// Mark is a position in a slot and priority. The zero Mark is the head.
 type Mark struct {
 	RunAt Time
 	ID    ID
@@ -63,13 +63,19 @@ type Mark struct {
 
 type mark struct {
 	Mark
-	since Time
+	settled Mark // the last position before which nothing is likely to appear any more: see Settling
+	since   Time
 }
 
 // MarkTTL is how long a mark holds, in microseconds: long enough that 100,000 unserved jobs at the front cost little
 // (100 tries of 1,000 narrow rows, once in this time: 5 % of it on SQLite), short enough that a job put back before the
 // mark waits little.
 const MarkTTL = Time(10_000_000)
+
+// Settling is how old a run_at must be, in microseconds, for a claim to trust that all jobs before it are there to be
+// seen. A job's run_at is written before its COMMIT and by another process's clock, so one that is due can appear in
+// front of jobs that a scan has passed already.
+const Settling = Time(2_000_000)
 
 // NewMarks returns empty marks.
 func NewMarks() *Marks { return &Marks{at: map[markKey]mark{}} }
@@ -80,11 +86,22 @@ func (m *Marks) At(s Slot, priority int, suspects bool, now Time) (Mark, bool) {
 		return Mark{}, false
 	}
 	for _, blind := range []bool{true, false} {
-		if k, ok := m.at[markKey{s, priority, blind}]; ok && now-k.since <= MarkTTL && !(blind && suspects) {
+		k, ok := m.at[markKey{s, priority, blind}]
+		if ok && k.Mark != (Mark{}) && now-k.since <= MarkTTL && !(blind && suspects) {
 			return k.Mark, true
 		}
 	}
 	return Mark{}, false
+}
+
+// Unsettle takes the marks back to what was settled when they were set. It is for a claim that does not go on with the
+// scan of the last one, but looks for what is new: without it a job that was committed a moment after a scan had passed
+// its place waited for MarkTTL.
+func (m *Marks) Unsettle() {
+	for k, at := range m.at {
+		at.Mark = at.settled
+		m.at[k] = at
+	}
 }
 
 // Front says that jobs which may not be taken stood at the head when it was read last.
@@ -97,13 +114,16 @@ func (m *Marks) Set(s Slot, priority int, to Mark, now Time) {
 	if m == nil {
 		return
 	}
-	k, since := markKey{s, priority, to.Blind}, now
+	k, next := markKey{s, priority, to.Blind}, mark{Mark: to, since: now}
 	if old, ok := m.at[k]; ok && now-old.since <= MarkTTL {
-		since = old.since
+		next.since, next.settled = old.since, old.settled
 	} else if base, ok := m.at[markKey{s, priority, false}]; ok && to.Blind && now-base.since <= MarkTTL {
-		since = base.since // it goes on from there
+		next.since, next.settled = base.since, base.settled // it goes on from there
 	}
-	m.at[k] = mark{to, since}
+	if to.RunAt <= now-Settling {
+		next.settled = to
+	}
+	m.at[k] = next
 }
 
 // Clear forgets the marks of a priority at whose head nothing was passed over.

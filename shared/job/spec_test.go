@@ -147,6 +147,32 @@ func TestAMarkIsForgottenSoThatItHidesNothing(t *testing.T) {
 	}
 }
 
+func TestAClaimThatLooksForWhatIsNewBeginsWhereEverythingWasSettled(t *testing.T) {
+	m, slot, id := job.NewMarks(), job.Slot{QueueID: 1, Slot: 2}, job.NewID(noon)
+	now := noon + job.Settling
+	m.Set(slot, 2, job.Mark{RunAt: noon, ID: id}, now)
+	m.Set(slot, 2, job.Mark{RunAt: noon + 1, ID: id}, now)
+	m.Set(slot, 3, job.Mark{RunAt: noon + 1, ID: id}, now)
+	m.Set(slot, 2, job.Mark{RunAt: noon + 2, ID: id, Blind: true}, now)
+	if at, ok := m.At(slot, 2, true, now); !ok || at.RunAt != noon+1 {
+		t.Errorf("a claim that goes on with the scan: %v %v", at, ok)
+	}
+	m.Unsettle()
+	for _, suspects := range []bool{true, false} {
+		if at, ok := m.At(slot, 2, suspects, now); !ok || at.RunAt != noon || at.Blind {
+			t.Errorf("suspects %v: %v %v", suspects, at, ok)
+		}
+	}
+	if at, ok := m.At(slot, 3, true, now); ok || !m.Front(slot, 3) {
+		t.Errorf("nothing was settled there, but jobs stand in front: %v %v", at, ok)
+	}
+	m.Set(slot, 2, job.Mark{RunAt: noon + 1, ID: id}, now+1)
+	m.Unsettle()
+	if at, _ := m.At(slot, 2, true, now+1); at.RunAt != noon+1 {
+		t.Errorf("what has settled meanwhile is not scanned again: %v", at)
+	}
+}
+
 func TestAMarkBehindASuspectIsForClaimsThatMayTakeNone(t *testing.T) {
 	m, slot, id := job.NewMarks(), job.Slot{QueueID: 1, Slot: 2}, job.NewID(noon)
 	m.Set(slot, 2, job.Mark{RunAt: noon, ID: id}, noon)

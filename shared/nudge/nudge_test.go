@@ -93,6 +93,29 @@ func TestTheNudgeGoesToAWorkerWithAHandlerForTheKind(t *testing.T) {
 	}
 }
 
+func TestADeadWorkersJobIsToldToEveryWorkerThatCouldRunIt(t *testing.T) {
+	one, oneHeard := hear(t)
+	two, twoHeard := hear(t)
+	pics, picsHeard := hear(t)
+	s := NewSender(func(context.Context) ([]job.Worker, error) {
+		return []job.Worker{
+			{ID: 1, Kinds: []string{"mail.send"}, Nudge: one}, {ID: 2, Kinds: []string{"*"}, Nudge: two}, {ID: 3, Kinds: []string{"picture"}, Nudge: pics},
+		}, nil
+	})
+	run(t, s.Run)
+	at, last := job.Slot{QueueID: 1, Slot: 1}, job.Slot{QueueID: 1, Slot: 2}
+	s.NudgeAll("q", "mail.send", at)
+	for _, heard := range []<-chan job.Slot{oneHeard, twoHeard} {
+		if got := next(t, heard); got != at {
+			t.Errorf("heard %v, want %v", got, at)
+		}
+	}
+	s.NudgeAll("q", "picture", last)
+	if got := next(t, picsHeard); got != last {
+		t.Errorf("the worker of pictures heard %v, want %v alone", got, last)
+	}
+}
+
 func TestNudgesOfOneSlotAreSentTogether(t *testing.T) {
 	address, heard := hear(t)
 	s := NewSender(func(context.Context) ([]job.Worker, error) {

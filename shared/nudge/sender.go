@@ -29,8 +29,8 @@ const (
 	askLimit = time.Second
 )
 
-// Sender nudges, of the workers that have a handler for a job, the one that prefers its slot. Run must be running for
-// nudges to be sent.
+// Sender nudges, of the workers that have a handler for a job, the one that prefers its slot, or all of them. Run must be
+// running for nudges to be sent.
 type Sender struct {
 	workers func(context.Context) ([]job.Worker, error)
 
@@ -49,6 +49,7 @@ type Sender struct {
 type target struct {
 	queue, kind string
 	slot        job.Slot
+	all         bool
 }
 
 // NewSender makes a sender that learns of workers by asking workers, and only while there is something to send: an
@@ -59,9 +60,19 @@ func NewSender(workers func(context.Context) ([]job.Worker, error)) *Sender {
 
 // Nudge tells of a job of this kind in the slot of the named queue. It never blocks.
 func (s *Sender) Nudge(queue, kind string, slot job.Slot) {
+	s.nudge(target{queue: queue, kind: kind, slot: slot})
+}
+
+// NudgeAll tells every worker that could run it. It is for a dead worker's jobs: where one has died others may have died
+// with it, and until they are declared dead too the one that prefers the slot may be one of them. It never blocks.
+func (s *Sender) NudgeAll(queue, kind string, slot job.Slot) {
+	s.nudge(target{queue: queue, kind: kind, slot: slot, all: true})
+}
+
+func (s *Sender) nudge(t target) {
 	s.mu.Lock()
 	if len(s.pending) < maxPending {
-		s.pending[target{queue, kind, slot}] = true
+		s.pending[t] = true
 	}
 	s.mu.Unlock()
 	select {
@@ -111,8 +122,10 @@ func (s *Sender) round(ctx context.Context, conn *net.UDPConn, asks *sync.WaitGr
 	}
 	letters := make(map[letter]bool, len(pending)) // one for all kinds of a slot that the same worker runs
 	for t := range pending {
-		if w, ok := prefer.Worker(t.queue, t.kind, t.slot, list); ok && routes[w].IsValid() {
-			letters[letter{routes[w], t.slot}] = true
+		for _, w := range t.workers(list) {
+			if routes[w].IsValid() {
+				letters[letter{routes[w], t.slot}] = true
+			}
 		}
 	}
 	for l := range letters {
@@ -121,6 +134,22 @@ func (s *Sender) round(ctx context.Context, conn *net.UDPConn, asks *sync.WaitGr
 		_, _ = conn.WriteToUDPAddrPort(b[:], l.to)
 	}
 	return len(letters)
+}
+
+// workers are whom to nudge.
+func (t target) workers(list []job.Worker) (ids []job.WorkerID) {
+	if !t.all {
+		if w, ok := prefer.Worker(t.queue, t.kind, t.slot, list); ok {
+			ids = append(ids, w)
+		}
+		return ids
+	}
+	for i := range list {
+		if w := &list[i]; w.Serves(t.queue, t.slot.Slot) && w.ServesKind(t.kind) {
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
 }
 
 // known returns the list of workers, asking for a newer one as its age says.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,6 +123,9 @@ func (l *lab) run(ctx context.Context, r *row, name string, bin binaries, enviro
 			s.Fatalf("%w", err)
 		}
 		out.verdict = check.Check(record)
+		if slices.ContainsFunc(out.verdict.Findings, func(f check.Finding) bool { return f.Rule == check.Recovery }) && out.verdict.Slowest.Job != "" {
+			fmt.Fprint(os.Stderr, x.story(out.verdict.Slowest))
+		}
 	})
 	return out
 }

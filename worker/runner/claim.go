@@ -25,6 +25,7 @@ func (l *loop) claim(s *slot) {
 	if !s.rich { // nobody knows how much it has: leave places for the other claims that may be under way
 		free = max(1, free/(l.r.opts.Claims-l.claiming))
 	}
+	s.look()
 	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)
 	l.r.places.take(serving.max)
 	l.r.claiming.Add(1)
@@ -148,13 +149,14 @@ func (l *loop) claimed(done claimDone) {
 	case done.serving.roomy():
 		s.narrow = true
 		l.slots.push(s, false)
-	case s.again:
-		l.slots.push(s, true)
 	case done.more && (done.taken > 0 || s.empties < maxEmpties):
 		if done.taken == 0 {
 			s.empties++
 		}
-		l.slots.push(s, false)
+		s.goesOn = true
+		l.slots.push(s, s.again)
+	case s.owed:
+		l.slots.push(s, s.again)
 	case done.taken == 0 && (fromPoll || done.blind || len(done.serving.refused) > 0 || done.more):
 		s.setAside(now, *done.serving)
 	}

@@ -202,8 +202,12 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	}
 	var out job.Claimed
 	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
+	from, _ := r.Marks.At(r.Slot, 0, r.Suspects, r.Now)
 	for _, j := range f.jobs {
-		if !due(j, r.Slot, r.Now) || !r.Serves(j.Kind) || j.Suspect() && (!r.Suspects || len(out.Jobs) > 0) {
+		if due(j, r.Slot, r.Now) && !r.Serves(j.Kind) && len(out.Jobs) == 0 && j.RunAt > from.RunAt {
+			r.Marks.Set(r.Slot, 0, job.Mark{RunAt: j.RunAt, ID: j.ID}, r.Now)
+		}
+		if !due(j, r.Slot, r.Now) || j.RunAt < from.RunAt || !r.Serves(j.Kind) || j.Suspect() && (!r.Suspects || len(out.Jobs) > 0) {
 			out.Suspects = out.Suspects || j.Suspect() && !r.Suspects
 			continue
 		}

@@ -86,6 +86,28 @@ func TestANudgeIsFollowedAtOnce(t *testing.T) {
 	})
 }
 
+// The run_at of a job is older than its COMMIT, and a scan may have passed its place in between.
+func TestANudgedJobIsFoundThoughAScanHasPassedItsPlace(t *testing.T) {
+	f := newFake(24)
+	var started chan time.Time // made in the bubble
+	in(t, f, Options{}, func(r *Runner) {
+		started = make(chan time.Time, 1)
+		r.Handle("a", func(context.Context, *Job) (any, error) { started <- time.Now(); return nil, nil })
+	}, func(t *testing.T, r *Runner) {
+		time.Sleep(9700 * time.Millisecond)
+		slot := job.Slot{QueueID: 7, Slot: 5}
+		nobodys := f.add("nobody's", inSlot(5))
+		r.Nudge(slot)
+		synctest.Wait()
+		f.add("a", inSlot(5), func(j *job.Job) { j.RunAt = nobodys.RunAt - 1 })
+		at := time.Now()
+		r.Nudge(slot)
+		if got := <-started; got != at {
+			t.Errorf("started %s after the nudge", got.Sub(at))
+		}
+	})
+}
+
 func TestANudgeThatComesBeforeItsJobIsDueIsFollowedByAPoll(t *testing.T) {
 	f := newFake(24)
 	var started chan time.Time // made in the bubble

@@ -19,6 +19,8 @@ type slot struct {
 	ready    bool                  // waits in slots.ready
 	claiming bool                  // a claim is under way
 	again    bool                  // nudged meanwhile
+	goesOn   bool                  // its next claim goes on where the last one's scan stopped
+	owed     bool                  // nudged since the last claim that began to look for what is new
 	rich     bool                  // its last claim filled its places
 	narrow   bool                  // its next claim is as small as the limits of the kinds refused last
 	polled   bool                  // it is ready because a poll said so, not a nudge or a claim
@@ -69,9 +71,10 @@ type slots struct {
 func (ss *slots) push(s *slot, first bool) {
 	switch {
 	case s.gone || s.ready:
+		s.owed = s.owed || first
 		return
 	case s.claiming:
-		s.again = true
+		s.again, s.owed = true, true
 		return
 	}
 	s.ready = true
@@ -154,6 +157,18 @@ func (ss *slots) freed(h *handler, random func(n int64) int64) {
 
 // maxMarks bounds the marks of a slot; beyond it they are forgotten, which costs a scan.
 const maxMarks = 16
+
+// look readies the marks for a claim. One that goes on with a scan trusts them, so that a long front is passed however
+// often the slot is nudged meanwhile; any other begins where what has just been committed can be seen.
+func (s *slot) look() {
+	if !s.goesOn {
+		s.owed = false
+		for _, m := range s.marks {
+			m.Unsettle()
+		}
+	}
+	s.goesOn = false
+}
 
 // marksFor returns the marks of claims that may take the same: jobs that one claim passed over, since their kind was at
 // its limit then, must not be hidden from the next.

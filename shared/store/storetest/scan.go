@@ -54,6 +54,21 @@ var scanTests = []Test{
 		equal(f, "jobs", len(jobs), 1)
 		equal(f, "job", jobs[0].ID, first.ID)
 	}},
+	{"a job committed late, before the mark, is found by the next claim that looks for what is new", 8, func(f *fixture) {
+		q := f.queue("scan")
+		f.add(q, kind("nobody"))
+		due := f.now
+		f.tick(10 * time.Millisecond)
+		f.add(q, kind("nobody"))
+		marks, w := job.NewMarks(), f.worker()
+		with := func(r *job.ClaimRequest) { r.Marks = marks }
+		equal(f, "jobs", len(w.claim(q, 5, serves("mine"), with)), 0)
+		late := f.add(q, kind("mine"), func(s *job.Spec) { s.RunAt = due })
+		marks.Unsettle()
+		jobs := w.claim(q, 5, serves("mine"), with)
+		equal(f, "jobs", len(jobs), 1)
+		equal(f, "job", jobs[0].ID, late.ID)
+	}},
 	{"a front that is gone lets no lower priority pass", 0, func(f *fixture) {
 		q := f.queue("scan")
 		f.enqueue(f.jobs(q, 60, kind("nobody"), priority(1))...)

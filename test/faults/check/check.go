@@ -85,8 +85,17 @@ type Verdict struct {
 	Restarts       int // starts after a kill of the worker
 	Recovery99     time.Duration
 	LongestRestart time.Duration
+	Slowest        Wait  // the last of these starts
 	Waits          Waits // of these starts
 	Unended        int   // jobs that had not ended when the limit for draining was over
+}
+
+// Wait is how a killed worker's job waited for its next run.
+type Wait struct {
+	Job        string
+	Kind       string
+	Began, End int64 // the starts of both runs, microseconds since 1970
+	Worker     int   // the process of the second
 }
 
 // Waits are times in order.

@@ -156,7 +156,6 @@ func (j *judge) besideSuspects() map[string]int {
 // started (its worker died in between) is a crash of its own.
 func (j *judge) recovery() {
 	var waits []time.Duration
-	worst := ""
 	for id, starts := range j.starts {
 		for i, n := range starts {
 			death := j.death(n)
@@ -166,7 +165,7 @@ func (j *judge) recovery() {
 			if n.Key == "" && n.Run == i+1 && i+1 < len(starts) && starts[i+1].Run == n.Run+1 {
 				waits = append(waits, time.Duration(starts[i+1].At-death))
 				if j.hit(Recovery); waits[len(waits)-1] == slices.Max(waits) {
-					worst = id
+					j.v.Slowest = Wait{Job: id, Kind: n.Via, Began: n.Wall, End: starts[i+1].Wall, Worker: starts[i+1].Worker}
 				}
 			}
 			break
@@ -179,7 +178,7 @@ func (j *judge) recovery() {
 	j.v.Waits = waits
 	j.v.LongestRestart, j.v.Recovery99 = slices.Max(waits), j.v.Waits.Percentile(99)
 	if j.RecoveryLimit > 0 && j.v.Recovery99 > j.RecoveryLimit {
-		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", len(waits), j.v.Recovery99, worst, j.RecoveryLimit)
+		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", len(waits), j.v.Recovery99, j.v.Slowest.Job, j.RecoveryLimit)
 	}
 }
 
