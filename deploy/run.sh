@@ -3,6 +3,7 @@
 # calls. Everything that it writes goes to bin/ and data/. A part that dies is started again; Ctrl-C stops all.
 #
 #   SLOTQ_DATABASE_URL   the database; without it a SQLite file, data/slotq.db
+#   SLOTQ_HANDLERS       handlers of your own; without it the examples, deploy/worker.yaml
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 umask 077 # jobs carry what is nobody else's business
@@ -43,9 +44,9 @@ free_port 8080 && api_port=$port
 free_port 8081 && worker_port=$port
 free_port 8082 && manager_port=$port
 
-handlers=deploy/worker.yaml
-if [[ $api_port != 8080 ]]; then
-    say "port 8080 is taken, using $api_port"
+handlers=${SLOTQ_HANDLERS:-deploy/worker.yaml}
+[[ $api_port == 8080 ]] || say "port 8080 is taken, using $api_port"
+if [[ $api_port != 8080 && $handlers == deploy/worker.yaml ]]; then
     handlers=data/worker.yaml
     sed "s|http://127.0.0.1:8080/|http://127.0.0.1:$api_port/|" deploy/worker.yaml >"$handlers"
 fi
