@@ -18,24 +18,8 @@ import (
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
+	"github.com/slotq/slotq/test/e2e/system"
 )
-
-// checkout copies what a clone of the repository has, since run.sh writes bin/ and data/ into its own.
-func checkout(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, part := range []string{"api", "manager", "shared", "worker", "test", "deploy"} {
-		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join("..", "..", part))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"go.work", "go.work.sum"} {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(read(t, filepath.Join("..", "..", file))), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // session is run.sh at work.
 type session struct {
@@ -124,7 +108,7 @@ func TestRunScript(t *testing.T) {
 	if l, err := net.Listen("tcp", "127.0.0.1:8080"); err == nil {
 		defer l.Close()
 	}
-	dir := checkout(t)
+	dir := system.Checkout(t)
 	s := startRun(t, dir)
 
 	// What it prints.
