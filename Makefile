@@ -51,7 +51,7 @@ fuzz: ## every decoder against made-up input, FUZZTIME each
 			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$d || exit; done; done
 
 lint: ## formatting, vet, staticcheck, each module on its own, file sizes
-	@bad=$$(gofmt -l $(LINTED)); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
+	@bad=$$(gofmt -l $(LINTED) docs); [ -z "$$bad" ] || { echo "not gofmt-ed (gofmt -w):" $$bad; exit 1; }
 	@long=$$(find $(LINTED) -name '*.go' -exec wc -l {} + | awk '$$2 != "total" && $$1 > 500 { print $$2 " (" $$1 ")" }'); \
 		[ -z "$$long" ] || { echo "over 500 lines, split by concern:" $$long; exit 1; }
 	@go vet $(PACKAGES) && go vet -tags ledger ./shared/store/... ./test/faults/... && go vet -tags mutant ./shared/store/... ./worker/...

@@ -59,4 +59,7 @@ var defects = []defect{
 	{"report_taken_twice", 0, "shared/store/sqlstore", "TestAReportThatAnotherManagerHasTakenMeanwhileIsNotAddedAgain"},
 	{"report_ignores_taken", 0, sqlite, conformance("stats", "of a report whose first part was taken meanwhile only the rest is added")},
 	{"limits_ignored", 0, executor, "TestJobOverItsMemoryLimitIsKilledAndSaysSo"},
+	{"address_unchecked", 0, executor, "TestNoSpellingOfAPrivateAddressIsCalled"},
+	{"address_unchecked", 0, executor, "TestANameThatChangesItsAddressReachesOnlyPublicOnes"},
+	{"answer_told", 0, executor, "TestNothingThatATargetSaysIsInTheMessageOfAnError"},
 }

@@ -110,7 +110,7 @@ func (h *HTTP) control(_ context.Context, network, address string, _ syscall.Raw
 	if err != nil || network != "tcp4" && network != "tcp6" {
 		return errAddress{fmt.Errorf("%s %s is no TCP address", network, address)}
 	}
-	if err := checkAddress(to.Addr(), h.cfg.Allow); err != nil {
+	if err := checkAddress(to.Addr(), h.cfg.Allow); err != nil && !addressUnchecked {
 		return errAddress{err}
 	}
 	return nil
@@ -228,6 +228,9 @@ func (h *HTTP) result(resp *http.Response, body []byte) Result {
 		r.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	r.Message, r.Answer = message(what, ""), beginning(body)
+	if answerTold {
+		r.Message += ": " + r.Answer
+	}
 	return r
 }
 

@@ -18,3 +18,9 @@ var leaseSlip = func() int64 {
 
 // limitsIgnored is a planted defect, too: the worker does not tell its shim what a job may take.
 var limitsIgnored = os.Getenv("SLOTQ_MUTANT") == "limits_ignored"
+
+// addressUnchecked is one: a request is sent to whatever its name leads to.
+var addressUnchecked = os.Getenv("SLOTQ_MUTANT") == "address_unchecked"
+
+// answerTold is one: the message of an error has what the target answered.
+var answerTold = os.Getenv("SLOTQ_MUTANT") == "answer_told"

@@ -28,13 +28,13 @@ var hostileTargets = []struct {
 	{kind: "http.hang", answer: hang, state: job.Retryable, says: "timeout of 2s"},
 	{kind: "http.drip", answer: drip, state: job.Retryable, says: "timeout of 2s"},
 	{kind: "http.drip.head", answer: dripHead, state: job.Retryable, says: "timeout of 2s"},
-	{kind: "http.head", answer: endlessHead, state: job.Retryable, says: "header"},
+	{kind: "http.head", answer: endlessHead, state: job.Retryable, says: "no answer in HTTP"},
 	{kind: "http.huge", answer: huge, state: job.Completed},
 	{kind: "http.cut", answer: cut, state: job.Retryable, says: "reading the answer (status 200)"},
 	{kind: "http.round", answer: round, state: job.Retryable, says: "redirects are not followed"},
 	{kind: "http.gone", answer: status(http.StatusGone, ""), state: job.Discarded, says: "410"},
 	{kind: "http.busy", answer: status(http.StatusTooManyRequests, "7200"), state: job.Retryable, says: "429", wait: 7200 * time.Second},
-	{kind: "http.garbage", answer: garbage, state: job.Retryable, says: "malformed"},
+	{kind: "http.garbage", answer: garbage, state: job.Retryable, says: "no answer in HTTP"},
 }
 
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
