@@ -81,12 +81,12 @@ func TestShowHasEverythingAndNothingThatMovesTheCursor(t *testing.T) {
 	})
 	w := b.worker("host-1", "k")
 	claimed := b.claim(w, j)
-	failed := claimed.Failed(b.now, job.RunError{Worker: w.ID, Type: "exit", Message: "\x1b[2Jgone\nsecond line"}, 0)
+	failed := claimed.Failed(b.now, job.RunError{Worker: w.ID, Type: "exit", Message: "\x1b[2Jgone\nsecond line", Answer: "\x1b[2Jbecause"}, 0)
 	if _, err := b.store.Finish(t.Context(), w.ID, []job.Outcome{failed}, []job.Token{claimed.Token}, b.now); err != nil {
 		t.Fatal(err)
 	}
 	out := b.ok("jobs", "show", j.ID.String())
-	for _, want := range []string{j.ID.String(), "retryable", "red", `{"by": "me"}`, `{"n": 9007199254740993,  "s": "<&>"}`, "second line", w.ID.String()} {
+	for _, want := range []string{j.ID.String(), "retryable", "red", `{"by": "me"}`, `{"n": 9007199254740993,  "s": "<&>"}`, "second line", "because", w.ID.String()} {
 		if !strings.Contains(out, want) {
 			t.Errorf("does not show %q:\n%s", want, out)
 		}

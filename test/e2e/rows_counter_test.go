@@ -194,6 +194,14 @@ func (t countedTx) Exec(ctx context.Context, query string, args ...any) (int64, 
 	return n, err
 }
 
+func (t countedTx) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
+	n, err := t.Exec(ctx, query, args...)
+	if err == nil && matched != nil {
+		err = matched(n)
+	}
+	return err
+}
+
 func (t countedTx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
 	counts := make([]int64, len(args))
 	for i, a := range args {

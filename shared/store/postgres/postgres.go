@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -87,18 +86,18 @@ func open(ctx context.Context, rawURL string, connections int) (*Engine, error) 
 
 // Begin implements sqlstore.Engine.
 func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
-	t, err := e.pool.Begin(ctx)
+	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &tx{tx: t, engine: e}, nil
+	return &tx{conn: conn, engine: e, queue: []queued{{text: "begin"}}}, nil
 }
 
 // Query implements sqlstore.Engine.
 func (e *Engine) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
 	text, args := e.words.expand(query, args)
 	r, err := e.pool.Query(ctx, text, args...)
-	return rows{r}, err
+	return rows{Rows: r}, err
 }
 
 // Exec implements sqlstore.Engine.
@@ -163,55 +162,4 @@ func (e *Engine) migrator(fn func(*goose.Provider) error) error {
 		err = fn(p)
 	}
 	return errors.Join(err, db.Close())
-}
-
-// tx is a sqlstore.Tx.
-type tx struct {
-	tx     pgx.Tx
-	engine *Engine
-}
-
-func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	text, args := t.engine.words.expand(query, args)
-	tag, err := t.tx.Exec(ctx, text, args...)
-	return tag.RowsAffected(), t.engine.look(err)
-}
-
-func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
-	text, args := t.engine.words.expand(query, args)
-	r, err := t.tx.Query(ctx, text, args...)
-	return rows{r}, err
-}
-
-// ExecMany sends all in one round trip.
-func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
-	batch := &pgx.Batch{}
-	for _, a := range args {
-		text, a := t.engine.words.expand(query, a)
-		batch.Queue(text, a...)
-	}
-	res := t.tx.SendBatch(ctx, batch)
-	counts := make([]int64, len(args))
-	for i := range args {
-		tag, err := res.Exec()
-		if err != nil {
-			return nil, errors.Join(t.engine.look(err), res.Close())
-		}
-		counts[i] = tag.RowsAffected()
-	}
-	return counts, res.Close()
-}
-
-func (t *tx) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
-	text, args := insertion(table, columns, rows, quiet)
-	_, err := t.tx.Exec(ctx, text, args...)
-	return t.engine.look(err)
-}
-
-func (t *tx) Commit(ctx context.Context) error { return t.tx.Commit(ctx) }
-
-func (t *tx) Rollback() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	_ = t.tx.Rollback(ctx) // after a COMMIT it says so; a broken connection is closed, which rolls back too
 }

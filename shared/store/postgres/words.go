@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/slotq/slotq/shared/job"
@@ -158,9 +157,6 @@ func integer(v any) int64 {
 	}
 	panic("postgres: not an integer column")
 }
-
-// rows is a sqlstore.Rows that reads the domain's types as what they are made of.
-type rows struct{ pgx.Rows }
 
 func (r rows) Scan(dest ...any) error {
 	for i, d := range dest {

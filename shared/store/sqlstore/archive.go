@@ -145,8 +145,10 @@ func idsOf(jobs []*job.Job) []job.ID {
 // archive copies jobs into history and deletes them; the counts must agree. What retention 0 keeps of a job is a
 // stub: an hour for an id that may be sent again after an unknown COMMIT, a day for ids and keys that clients gave.
 func archive(ctx context.Context, tx Tx, p pick, e ending, now job.Time) (int, error) {
-	n, err := tx.Exec(ctx, archiveQuery[e.state]+p.by+" {with queue}"+p.where, append([]any{e.state, now, e.reason, []byte{}, now, now}, p.args...)...)
-	if err != nil || n == 0 {
+	var n int64
+	copied := func(rows int64) error { n = rows; return nil }
+	err := tx.Queue(ctx, copied, archiveQuery[e.state]+p.by+" {with queue}"+p.where, append([]any{e.state, now, e.reason, []byte{}, now, now}, p.args...)...)
+	if err != nil {
 		return 0, err
 	}
 	deleted, err := tx.Exec(ctx, "{delete j} "+p.by+p.where, p.args...)

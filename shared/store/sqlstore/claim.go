@@ -20,23 +20,25 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 			// (paused or not) the look for the token is exact.
 			test = ""
 		}
-		n, err := tx.Exec(ctx, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
-		if err != nil && s.db.Class(err) == Busy && !again {
-			return errNothing // another holds the fence for long: the caller goes on to the next slot
-		}
-		if err != nil {
-			return err
-		}
-		if n != 1 {
-			return errNothing // paused or unknown; a fence that touches no row is no fence
-		}
-		if again {
-			if out.Jobs, err = claimedBefore(ctx, tx, r); err != nil || len(out.Jobs) > 0 {
+		err := tx.Queue(ctx, func(n int64) error {
+			if n != 1 {
+				return errNothing // paused or unknown; a fence that touches no row is no fence
+			}
+			return nil
+		}, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
+		if err == nil && again {
+			if out.Jobs, err = claimedBefore(ctx, tx, r); len(out.Jobs) > 0 {
 				return err
 			}
 		}
 		c := &candidates{request: r, dialect: s.db.Dialect()}
-		if err := c.collect(ctx, tx); err != nil {
+		if err == nil {
+			err = c.collect(ctx, tx)
+		}
+		if err != nil && s.db.Class(err) == Busy && !again {
+			return errNothing // another holds the fence for long: the caller goes on to the next slot
+		}
+		if err != nil {
 			return err
 		}
 		out.More, out.Suspects = c.more, slices.Contains(c.blind[:], true)
@@ -69,12 +71,14 @@ func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries 
 	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
 		p = stretch(c.chosen)
 	}
-	n, err := tx.Exec(ctx, "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
+	err := tx.Queue(ctx, func(n int64) error {
+		if int(n) != len(c.chosen) {
+			return errMoved // one was cancelled or deleted meanwhile, or the fence failed: the token decides
+		}
+		return nil
+	}, "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
 	if err != nil {
 		return err
-	}
-	if int(n) != len(c.chosen) {
-		return errMoved // one was cancelled or deleted meanwhile, or the fence failed: the token decides
 	}
 	list := make([]byte, 0, 16*len(c.chosen))
 	for _, j := range c.chosen {
@@ -83,7 +87,7 @@ func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries 
 		j.Run++
 	}
 	// Taken from workers, so that a worker declared dead gets nothing, without a lock or a statement of its own.
-	n, err = tx.Exec(ctx, `INSERT INTO slotq_claims (worker_id, token, queue_id, slot, claimed_at, suspect, ids)
+	n, err := tx.Exec(ctx, `INSERT INTO slotq_claims (worker_id, token, queue_id, slot, claimed_at, suspect, ids)
 		SELECT id, ?::uuid, ?::int, ?::smallint, ?::bigint, ?::smallint, ?::bytea FROM slotq_workers WHERE id = ? AND dead = 0`,
 		r.Token, r.Slot.QueueID, r.Slot.Slot, r.Now, flag(c.chosen[0].Suspect()), list, r.Worker)
 	if err != nil {

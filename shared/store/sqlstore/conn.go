@@ -212,6 +212,15 @@ func (c *Conn) Query(ctx context.Context, query string, args ...any) (Rows, erro
 	return sqlRows{rows}, nil
 }
 
+// Queue implements Tx: database/sql has no way to send two statements at once.
+func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
+	n, err := c.Exec(ctx, query, args...)
+	if err == nil && matched != nil {
+		err = matched(n)
+	}
+	return err
+}
+
 // ExecMany implements Tx.
 func (c *Conn) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
 	counts := make([]int64, len(args))

@@ -48,6 +48,10 @@ type Engine interface {
 type Tx interface {
 	Exec(ctx context.Context, query string, args ...any) (matched int64, err error)
 	Query(ctx context.Context, query string, args ...any) (Rows, error)
+	// Queue runs a statement before the next one, in the same round trip where the engine can do that. An error of matched,
+	// which is told how many rows it matched, or of the statement itself is returned here or by the next statement; nil = any
+	// number will do.
+	Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error
 	// ExecMany runs one statement for each set of arguments and returns the rows that each matched.
 	ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error)
 	// Insert adds rows, in as many statements as its size limits ask for (at most 1 MiB each where that matters);

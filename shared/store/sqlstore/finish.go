@@ -19,10 +19,12 @@ func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outco
 		if err := fence(ctx, tx, keySlots(jobsOf(outcomes))); err != nil {
 			return err
 		}
-		if verdicts, err = c.apply(ctx, tx, outcomes, now); err != nil || len(done) == 0 {
-			return err
+		if len(done) > 0 { // the claim goes first, as in a rescue, which so waits for this instead of meeting it
+			if err := tx.Queue(ctx, nil, "{delete c} {by key} WHERE c.worker_id = ? AND c.token IN (??)", w, done); err != nil {
+				return err
+			}
 		}
-		_, err = tx.Exec(ctx, "{delete c} {by key} WHERE c.worker_id = ? AND c.token IN (??)", w, done)
+		verdicts, err = c.apply(ctx, tx, outcomes, now)
 		return err
 	})
 	if err != nil && len(outcomes) > 1 && (s.db.Class(err) == Data || s.db.Class(err) == Other) && ctx.Err() == nil {

@@ -27,12 +27,14 @@ func fence(ctx context.Context, tx Tx, slots map[job.Slot]bool) error {
 		return order[a].Slot < order[b].Slot
 	})
 	for _, s := range order {
-		n, err := tx.Exec(ctx, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?", s.QueueID, s.Slot)
+		err := tx.Queue(ctx, func(n int64) error {
+			if n != 1 {
+				return fmt.Errorf("slot %d of queue %d has no row", s.Slot, s.QueueID)
+			}
+			return nil
+		}, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?", s.QueueID, s.Slot)
 		if err != nil {
 			return err
-		}
-		if n != 1 {
-			return fmt.Errorf("slot %d of queue %d has no row", s.Slot, s.QueueID)
 		}
 	}
 	return nil

@@ -53,21 +53,31 @@ func (t ledgerTx) Insert(ctx context.Context, table string, columns []string, ro
 	return t.Tx.Insert(ctx, "slotq_ledger", []string{"id", "what", "token"}, stored, true)
 }
 
-// Exec adds the ends between the two statements of archive: the count that it compares covers this one as well.
-func (t ledgerTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	n, err := t.Tx.Exec(ctx, query, args...)
-	if err != nil || n == 0 || !strings.HasPrefix(query, "INSERT INTO slotq_history") {
-		return n, err
+// Queue adds the ends between the two statements of archive: the count that it compares covers this one as well.
+func (t ledgerTx) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
+	if !strings.HasPrefix(query, "INSERT INTO slotq_history") {
+		return t.Tx.Queue(ctx, matched, query, args...)
 	}
+	n, err := t.Tx.Exec(ctx, query, args...)
+	if err == nil && n > 0 {
+		err = t.ended(ctx, n, query, args)
+	}
+	if err != nil {
+		return err
+	}
+	return matched(n)
+}
+
+func (t ledgerTx) ended(ctx context.Context, n int64, query string, args []any) error {
 	condition := query[strings.LastIndex(query, " WHERE "):]
 	condArgs := args[archiveArgs:]
 	if token, ok := condArgs[len(condArgs)-1].(job.Token); ok && token.IsZero() {
-		return n, nil // a waiting job that was cancelled or purged: no run has ended it
+		return nil // a waiting job that was cancelled or purged: no run has ended it
 	}
 	ended, err := t.Tx.Exec(ctx, "INSERT INTO slotq_ledger (id, what, token) SELECT j.id, ?::smallint, j.token FROM slotq_jobs j {by id}"+condition,
 		append([]any{ledgerEnded}, condArgs...)...)
 	if err == nil && ended != n {
 		err = errMoved
 	}
-	return n, err
+	return err
 }

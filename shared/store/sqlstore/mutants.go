@@ -129,6 +129,11 @@ func (t *mutantTx) Exec(ctx context.Context, query string, args ...any) (int64, 
 	return t.Tx.Exec(ctx, query, args...)
 }
 
+func (t *mutantTx) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
+	query, args = mutate(t.mutations, query, args)
+	return t.Tx.Queue(ctx, matched, query, args...)
+}
+
 func (t *mutantTx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
 	query, _ = mutate(t.mutations, query, nil)
 	return t.Tx.ExecMany(ctx, query, args)

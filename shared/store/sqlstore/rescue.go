@@ -72,12 +72,14 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 				return err
 			}
 		}
-		n, err := tx.Exec(ctx, "{delete c} {by key} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
+		err := tx.Queue(ctx, func(n int64) error {
+			if n == 0 {
+				return errNothing
+			}
+			return nil
+		}, "{delete c} {by key} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
 		if err != nil {
 			return err
-		}
-		if n == 0 {
-			return errNothing
 		}
 		var outcomes []job.Outcome
 		rows, err := tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",

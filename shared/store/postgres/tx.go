@@ -1,0 +1,168 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slotq/slotq/shared/store/sqlstore"
+)
+
+// tx is a sqlstore.Tx. What is queued, BEGIN to begin with, is sent with the next statement: a claim takes three round trips
+// instead of six, of which each costs some 0.1 ms while the machine is busy. COMMIT goes alone, since it must not be sent
+// before the counts of what stands before it are known.
+type tx struct {
+	conn   *pgxpool.Conn // nil = it has ended
+	engine *Engine
+	queue  []queued
+	begun  bool // something was sent
+}
+
+// queued is a statement that waits for the next one. matched may be nil.
+type queued struct {
+	text    string
+	args    []any
+	matched func(n int64) error
+}
+
+// send sends what is queued and the statements behind it, and returns the answers of these.
+func (t *tx) send(ctx context.Context, statements ...queued) (pgx.BatchResults, error) {
+	batch := &pgx.Batch{}
+	before := t.queue
+	t.queue, t.begun = nil, true
+	for _, q := range before {
+		batch.Queue(q.text, q.args...)
+	}
+	for _, q := range statements {
+		batch.Queue(q.text, q.args...)
+	}
+	answers := t.conn.SendBatch(ctx, batch)
+	for _, q := range before {
+		tag, err := answers.Exec()
+		if err == nil && q.matched != nil {
+			err = q.matched(tag.RowsAffected())
+		}
+		if err != nil {
+			return nil, t.end(answers, err)
+		}
+	}
+	return answers, nil
+}
+
+// end closes answers and returns what went wrong first.
+func (t *tx) end(answers pgx.BatchResults, err error) error {
+	if closing := answers.Close(); err == nil {
+		err = closing
+	}
+	return t.engine.look(err)
+}
+
+// Queue implements sqlstore.Tx.
+func (t *tx) Queue(_ context.Context, matched func(n int64) error, query string, args ...any) error {
+	text, args := t.engine.words.expand(query, args)
+	t.queue = append(t.queue, queued{text, args, matched})
+	return nil
+}
+
+func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	counts, err := t.ExecMany(ctx, query, [][]any{args})
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
+}
+
+func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
+	text, args := t.engine.words.expand(query, args)
+	answers, err := t.send(ctx, queued{text: text, args: args})
+	if err != nil {
+		return nil, err
+	}
+	r, err := answers.Query()
+	if err != nil {
+		return nil, t.end(answers, err)
+	}
+	return rows{Rows: r, answers: answers}, nil
+}
+
+// ExecMany sends all in one round trip.
+func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
+	statements := make([]queued, len(args))
+	for i, a := range args {
+		statements[i].text, statements[i].args = t.engine.words.expand(query, a)
+	}
+	return t.exec(ctx, statements...)
+}
+
+func (t *tx) exec(ctx context.Context, statements ...queued) ([]int64, error) {
+	answers, err := t.send(ctx, statements...)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]int64, len(statements))
+	for i := range statements {
+		tag, err := answers.Exec()
+		if err != nil {
+			return nil, t.end(answers, err)
+		}
+		counts[i] = tag.RowsAffected()
+	}
+	return counts, t.end(answers, nil)
+}
+
+func (t *tx) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
+	text, args := insertion(table, columns, rows, quiet)
+	_, err := t.exec(ctx, queued{text: text, args: args})
+	return err
+}
+
+func (t *tx) Commit(ctx context.Context) error {
+	defer t.release()
+	if !t.begun && len(t.queue) == 1 {
+		return nil // nothing but BEGIN, which was never sent
+	}
+	if len(t.queue) > 0 {
+		if _, err := t.exec(ctx); err != nil {
+			return err
+		}
+	}
+	tag, err := t.conn.Exec(ctx, "commit")
+	if err == nil && tag.String() != "COMMIT" {
+		err = pgx.ErrTxCommitRollback // the server had given it up
+	}
+	return err
+}
+
+func (t *tx) Rollback() {
+	if t.conn == nil {
+		return
+	}
+	defer t.release()
+	if !t.begun || t.conn.Conn().IsClosed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, _ = t.conn.Exec(ctx, "rollback") // a connection on which it fails is closed, which rolls back too
+}
+
+// release gives the connection back. The pool closes one that is still in a transaction.
+func (t *tx) release() {
+	t.conn.Release()
+	t.conn = nil
+}
+
+// rows is a sqlstore.Rows that reads the domain's types as what they are made of.
+type rows struct {
+	pgx.Rows
+	answers pgx.BatchResults // that they are one of; nil = none
+}
+
+func (r rows) Close() {
+	r.Rows.Close()
+	if r.answers != nil {
+		_ = r.answers.Close() // its error is that of Err
+	}
+}
