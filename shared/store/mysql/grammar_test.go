@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"io/fs"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -118,6 +119,14 @@ func TestMySQLUnderstandsTheMigrations(t *testing.T) {
 		up, _, _ := strings.Cut(string(text), "-- +goose Down")
 		read(t, up)
 	}
+}
+
+func TestMySQLUnderstandsTheINSERTThatIsShown(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/examples/sql/mysql.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, string(text))
 }
 
 func TestGrammarRefusesWhatOnlyMariaDBKnows(t *testing.T) {
