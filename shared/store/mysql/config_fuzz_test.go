@@ -30,7 +30,7 @@ func FuzzConfig(f *testing.F) {
 		if cfg.User != u.User.Username() || cfg.Passwd != password || cfg.DBName == "" || cfg.DBName != strings.TrimPrefix(u.Path, "/") || cfg.Net != "tcp" && cfg.Net != "unix" {
 			t.Fatalf("%q means user %q, password %q, database %q, net %s", raw, cfg.User, cfg.Passwd, cfg.DBName, cfg.Net)
 		}
-		if !cfg.ClientFoundRows || !cfg.InterpolateParams || cfg.AllowAllFiles || cfg.MultiStatements || cfg.AllowCleartextPasswords {
+		if !cfg.ClientFoundRows || !cfg.InterpolateParams || cfg.AllowAllFiles || !cfg.MultiStatements || cfg.AllowCleartextPasswords {
 			t.Fatalf("%q changes settings that it must not: %+v", raw, cfg)
 		}
 	})

@@ -127,6 +127,7 @@ func config(rawURL string) (*mysql.Config, error) {
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = 4*time.Second, ioLimit, ioLimit
 	cfg.ClientFoundRows = true   // rows matched, not rows changed: that is what a compare-and-set asks
 	cfg.InterpolateParams = true // one round trip a statement
+	cfg.MultiStatements = true   // and one for several, see together
 	cfg.RejectReadOnly = true    // after a failover: look for the new primary
 	cfg.ParseTime = true         // goose reads the time of a migration
 	cfg.Logger = silent{}        // every error comes back to the caller, who logs it once
@@ -139,7 +140,7 @@ func (silent) Print(...any) {}
 
 // Begin implements sqlstore.Engine.
 func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
-	return sqlstore.BeginConn(ctx, e.db, "START TRANSACTION", e.words, insert)
+	return sqlstore.BeginConn(ctx, e.db, "START TRANSACTION", e.words, insert, together)
 }
 
 // Query implements sqlstore.Engine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -110,13 +111,26 @@ func (w *Words) padded(n int) int {
 // Conn is a Tx on one connection of database/sql. Not a sql.Tx: that one cannot give COMMIT a limit of its own, and
 // its statements end with the context it began with.
 type Conn struct {
-	conn    *sql.Conn
-	words   *Words
-	insert  Insert
-	stmts   Statements        // nil = statements are sent as text
-	release func(broken bool) // gives the connection back
-	open    bool
+	conn     *sql.Conn
+	words    *Words
+	insert   Insert
+	together Together          // nil = each statement is a round trip
+	stmts    Statements        // nil = statements are sent as text
+	release  func(broken bool) // gives the connection back
+	open     bool
+	queue    []Queued // wait for the next statement
+	begun    bool     // something was sent
 }
+
+// Queued is a statement in the engine's own words that waits for the next one; Matched, if any, judges how many rows it matched.
+type Queued struct {
+	Text    string
+	Args    []any
+	Matched func(n int64) error
+}
+
+// Together runs statements in one round trip, and returns how many rows each matched.
+type Together func(ctx context.Context, conn *sql.Conn, statements []Queued) ([]int64, error)
 
 // Insert is an engine's way to add rows.
 type Insert func(ctx context.Context, c *Conn, table string, columns []string, rows [][]any, quiet bool) error
@@ -127,23 +141,24 @@ type Statements map[string]*sql.Stmt
 // maxStatements bounds a connection's prepared statements; the lists padded to powers of two need far fewer.
 const maxStatements = 300
 
-// BeginConn takes a connection of the pool and begins a transaction on it with the given statement.
-func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words, insert Insert) (Tx, error) {
+// BeginConn takes a connection of the pool and begins a transaction on it with the given statement, which is sent with the
+// next one.
+func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words, insert Insert, together Together) (Tx, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return BeginOn(ctx, conn, begin, words, insert, nil, func(broken bool) {
+	return &Conn{conn: conn, words: words, insert: insert, together: together, open: true, queue: []Queued{{Text: begin}}, release: func(broken bool) {
 		if broken {
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool close it
 		}
 		_ = conn.Close() // back to the pool: its error is the next user's
-	})
+	}}, nil
 }
 
 // BeginOn begins a transaction on a connection that the engine keeps, with its prepared statements.
 func BeginOn(ctx context.Context, conn *sql.Conn, begin string, words *Words, insert Insert, stmts Statements, release func(broken bool)) (Tx, error) {
-	c := &Conn{conn: conn, words: words, insert: insert, stmts: stmts, release: release, open: true}
+	c := &Conn{conn: conn, words: words, insert: insert, stmts: stmts, release: release, open: true, begun: true}
 	if _, err := conn.ExecContext(ctx, begin); err != nil {
 		c.close(true)
 		return nil, err
@@ -179,6 +194,13 @@ func (c *Conn) Exec(ctx context.Context, query string, args ...any) (int64, erro
 func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) {
 	var res sql.Result
 	var err error
+	if len(c.queue) > 0 {
+		counts, err := c.send(ctx, Queued{Text: text, Args: args})
+		if err != nil {
+			return 0, err
+		}
+		return counts[0], nil
+	}
 	if c.stmts == nil {
 		res, err = c.conn.ExecContext(ctx, text, args...)
 	} else {
@@ -196,6 +218,9 @@ func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) 
 // Query implements Tx.
 func (c *Conn) Query(ctx context.Context, query string, args ...any) (Rows, error) {
 	text, args := c.words.Expand(query, args)
+	if _, err := c.send(ctx); err != nil {
+		return nil, err
+	}
 	var rows *sql.Rows
 	var err error
 	if c.stmts == nil {
@@ -212,8 +237,35 @@ func (c *Conn) Query(ctx context.Context, query string, args ...any) (Rows, erro
 	return sqlRows{rows}, nil
 }
 
-// Queue implements Tx: database/sql has no way to send two statements at once.
+// send sends what is queued, and statements behind it, and returns how many rows these matched.
+func (c *Conn) send(ctx context.Context, statements ...Queued) ([]int64, error) {
+	before := len(c.queue)
+	all := append(c.queue, statements...)
+	if c.queue = nil; len(all) == 0 {
+		return nil, nil
+	}
+	c.begun = true
+	counts, err := c.together(ctx, c.conn, all)
+	if err != nil {
+		return nil, err
+	}
+	for i, q := range all[:before] {
+		if q.Matched != nil {
+			if err := q.Matched(counts[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return counts[before:], nil
+}
+
+// Queue implements Tx.
 func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
+	if c.together != nil {
+		text, args := c.words.Expand(query, args)
+		c.queue = append(c.queue, Queued{text, args, matched})
+		return nil
+	}
 	n, err := c.Exec(ctx, query, args...)
 	if err == nil && matched != nil {
 		err = matched(n)
@@ -223,6 +275,9 @@ func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query str
 
 // ExecMany implements Tx.
 func (c *Conn) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
+	if c.together != nil {
+		return c.sendMany(ctx, query, args)
+	}
 	counts := make([]int64, len(args))
 	for i, a := range args {
 		n, err := c.Exec(ctx, query, a...)
@@ -234,6 +289,24 @@ func (c *Conn) ExecMany(ctx context.Context, query string, args [][]any) ([]int6
 	return counts, nil
 }
 
+// manyAtOnce is how many statements ExecMany sends together: each may have the errors of a job in it, up to 64 KiB.
+const manyAtOnce = 100
+
+func (c *Conn) sendMany(ctx context.Context, query string, args [][]any) (counts []int64, err error) {
+	for part := range slices.Chunk(args, manyAtOnce) {
+		statements := make([]Queued, len(part))
+		for i, a := range part {
+			statements[i].Text, statements[i].Args = c.words.Expand(query, a)
+		}
+		n, err := c.send(ctx, statements...)
+		if err != nil {
+			return nil, err
+		}
+		counts = append(counts, n...)
+	}
+	return counts, nil
+}
+
 // Insert implements Tx.
 func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
 	return c.insert(ctx, c, table, columns, rows, quiet)
@@ -241,7 +314,14 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows 
 
 // Commit implements Tx.
 func (c *Conn) Commit(ctx context.Context) error {
-	_, err := c.conn.ExecContext(ctx, "COMMIT")
+	if !c.begun && len(c.queue) == 1 {
+		c.close(false) // nothing but its begin, which was never sent
+		return nil
+	}
+	_, err := c.send(ctx)
+	if err == nil {
+		_, err = c.conn.ExecContext(ctx, "COMMIT") // alone: the counts of what stands before it are known now
+	}
 	c.close(err != nil) // after a COMMIT that failed the transaction is in a state that nobody knows
 	return err
 }
@@ -249,6 +329,10 @@ func (c *Conn) Commit(ctx context.Context) error {
 // Rollback implements Tx.
 func (c *Conn) Rollback() {
 	if !c.open {
+		return
+	}
+	if !c.begun {
+		c.close(false)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

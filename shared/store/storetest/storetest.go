@@ -53,7 +53,7 @@ func Groups() []Group {
 		{"keys", keysTests}, {"queues", queuesTests}, {"pause", pauseTests}, {"purge", purgeTests}, {"resize", resizeTests},
 		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests}, {"api_tokens", apiTokensTests},
 		{"turns", turnsTests}, {"action", actionTests}, {"failures", failuresTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},
-		{"diagnose", diagnoseTests}, {"stats", statsTests}, {"schema", schemaTests}, {"load", loadTests},
+		{"transaction", transactionTests}, {"diagnose", diagnoseTests}, {"stats", statsTests}, {"schema", schemaTests}, {"load", loadTests},
 	}
 }
 
