@@ -25,13 +25,17 @@ WITH_SERVERS := bin/with-servers
 GOTEST := go test -p 2 -timeout 15m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race fuzz lint bench bench-quick faults faults-ci mutants tidy clean $(WITH_SERVERS)
+.PHONY: help run up build test race fuzz lint bench bench-quick faults faults-ci mutants tidy clean $(WITH_SERVERS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run api, worker and manager on an embedded database
 	@deploy/run.sh
+
+up: ## run everything in containers: docker compose with MySQL, Prometheus and Grafana
+	@deploy/env.sh
+	@docker compose up --build --detach
 
 build: ## build the binaries into bin/
 	@for b in $(BINARIES); do go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$b ./$$b || exit; done
