@@ -197,6 +197,7 @@ func mariadb(t *testing.T, service types.ServiceConfig) string {
 }
 
 func TestComposeServicesRunJobsAsLocalProcesses(t *testing.T) {
+	t.Parallel()
 	project := compose(t)
 	api, worker, manager := project.Services["api"], project.Services["worker"], project.Services["manager"]
 	apiAddress, apiOps := freeAddress(t), freeAddress(t)

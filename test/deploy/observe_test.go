@@ -109,6 +109,7 @@ func raised(ctx context.Context, p prom.API, since time.Time) ([]string, error) 
 // TestPanelsHaveDataAndAlertsAreRaisedByWhatIsWrongAlone runs the real binaries under a real Prometheus, first well, then
 // with failures, a kind that nobody serves and a job that kills its worker.
 func TestPanelsHaveDataAndAlertsAreRaisedByWhatIsWrongAlone(t *testing.T) {
+	t.Parallel() // most of it is waiting for scrapes
 	s := system.New(t, system.Database{Name: "sqlite", URL: "sqlite:" + t.TempDir() + "/slotq.db"}, system.Short, "handlers:\n  load: {exec: [{witness}]}\n  fail: {exec: [{witness}]}\n")
 	targets := map[string][]string{}
 	for name, p := range map[string]*system.Process{"slotq-api": s.StartAPI(), "slotq-manager": s.StartManager()} {
