@@ -25,7 +25,7 @@ WITH_SERVERS := bin/with-servers
 GOTEST := go test -p 2 -timeout 15m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race fuzz lint bench bench-quick faults faults-ci mutants tidy clean $(WITH_SERVERS)
+.PHONY: help run up build release vuln test race fuzz lint bench bench-quick faults faults-ci mutants tidy clean $(WITH_SERVERS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,19 @@ help: ## list the targets
 run: ## run api, worker and manager on an embedded database
 	@deploy/run.sh
 
+up: ## run everything in containers: docker compose with MySQL, Prometheus and Grafana
+	@deploy/env.sh
+	@docker compose up --build --detach
+
 build: ## build the binaries into bin/
 	@for b in $(BINARIES); do go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$b ./$$b || exit; done
+
+release: ## archives of static binaries for each platform with SBOMs and checksums, into dist/
+	@VERSION=$(VERSION) deploy/release.sh
+
+vuln: ## known vulnerabilities in what is linked into the binaries
+	@d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && \
+		for b in $(BINARIES); do GOWORK=off go build -C $$b -o $$d/$$b . || exit; done && .ci/vuln $$d/*
 
 $(WITH_SERVERS):
 	@go build -o $@ ./shared/store/dbserver/cmd/with-servers
@@ -80,4 +91,4 @@ tidy: ## go mod tidy in every module
 	@go work sync
 
 clean: ## remove what was built and the local database
-	@rm -rf bin data
+	@rm -rf bin data dist

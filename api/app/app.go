@@ -42,7 +42,7 @@ func Main(ctx context.Context, p service.Process) error {
 	}
 	defer listener.Close() // by then the group has closed it, if it got that far
 	registry := service.NewRegistry("api")
-	done, retried := service.DatabaseMetrics(registry)
+	done, retried := service.DatabaseMetrics(registry, store.RetryReasons())
 	s, err := store.Open(ctx, c.DatabaseURL.Reveal(), store.Options{
 		Connections: c.DatabaseConnections, Observe: store.Observer{Done: done, Retried: retried},
 	})

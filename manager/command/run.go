@@ -30,7 +30,7 @@ func (r *runCommand) run(ctx context.Context, common *service.Common, p service.
 	}
 	defer listener.Close() // by then the group has closed it, if it got that far
 	registry := service.NewRegistry("manager")
-	done, retried := service.DatabaseMetrics(registry)
+	done, retried := service.DatabaseMetrics(registry, store.RetryReasons())
 	s, err := open(ctx, common, store.Options{Connections: common.DatabaseConnections, Observe: store.Observer{Done: done, Retried: retried}})
 	if err != nil {
 		return err

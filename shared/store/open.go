@@ -20,6 +20,9 @@ type Options struct {
 // Observer is told what a store does.
 type Observer = sqlstore.Observer
 
+// RetryReasons are all the reasons that an Observer is told for another try.
+func RetryReasons() []string { return sqlstore.RetryReasons() }
+
 // Open connects to the database that the URL names: sqlite:PATH, mysql://user:pass@host:3306/db or postgres://….
 // It needs the database to answer; the schema is looked at by Schema and Migrate.
 func Open(ctx context.Context, url string, o Options) (Store, error) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/slotq/slotq/test/e2e/system"
 )
 
 // binDir is where the binaries are built; TestMain makes and removes it.
@@ -37,6 +39,7 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(binDir)
+	defer system.Clean()
 	return m.Run()
 }
 

@@ -2,21 +2,17 @@ package deploy
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"image/jpeg"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,9 +63,77 @@ func TestComposePublishesOnThisMachineOnlyAndTheDatabaseNotAtAll(t *testing.T) {
 				t.Errorf("the database publishes %s", port.Published)
 			}
 		}
-		if service.Restart != "unless-stopped" {
+		if service.Restart != "unless-stopped" && name != "migrate" {
 			t.Errorf("%s restarts %q: what dies must come back", name, service.Restart)
 		}
+	}
+}
+
+func TestComposeRunsNoProgramOfOursAsRootOrWithAWritableImageOrOnAnOlderSchema(t *testing.T) {
+	project := compose(t)
+	dockerfile := read(t, "../../deploy/Dockerfile")
+	for _, name := range []string{"api", "worker", "manager", "migrate"} {
+		service := project.Services[name]
+		if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) || !slices.Contains(service.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s: read_only %v, cap_drop %v, security_opt %v", name, service.ReadOnly, service.CapDrop, service.SecurityOpt)
+		}
+		if user := imageUserOf(dockerfile, service.Build.Target); user != "nonroot" && user != "10001:10001" {
+			t.Errorf("%s: its image runs as %q", name, user)
+		}
+		if name != "migrate" && service.DependsOn["migrate"].Condition != types.ServiceConditionCompletedSuccessfully {
+			t.Errorf("%s does not wait for the migration: %+v", name, service.DependsOn["migrate"])
+		}
+	}
+}
+
+// imageUserOf is the user of a target of the Dockerfile, its own or that of what it is built on.
+func imageUserOf(dockerfile, target string) string {
+	for stage := range strings.SplitSeq(dockerfile, "\nFROM ") {
+		header, body, _ := strings.Cut(stage, "\n")
+		base, ours := strings.CutSuffix(header, " AS "+target)
+		if !ours {
+			continue
+		}
+		if own := regexp.MustCompile(`(?m)^USER (\S+)$`).FindStringSubmatch(body); own != nil {
+			return own[1]
+		}
+		return imageUserOf(dockerfile, base)
+	}
+	_, tag, _ := strings.Cut(target, ":") // an image of somebody else's, which says it by its tag
+	return tag
+}
+
+func TestPasswordsAreMadeOnceForTheirOwnerAlone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "deploy"), os.DirFS("../../deploy")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, ".env")
+	var first string
+	for range 2 {
+		if out, err := exec.Command("sh", filepath.Join(dir, "deploy", "env.sh")).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("the mode of .env is %v, %v", info, err)
+		}
+		content := read(t, path)
+		if first != "" && content != first {
+			t.Errorf("a second run has changed the passwords:\n%s%s", first, content)
+		}
+		first = content
+	}
+	if _, err := loadCompose(t, strings.Fields(first)...); err != nil {
+		t.Errorf("compose lacks something: %v", err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(first) {
+		_, password, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(password) || seen[password] {
+			t.Errorf("%q is no password of its own", line)
+		}
+		seen[password] = true
 	}
 }
 
@@ -91,93 +155,12 @@ func TestComposeMountsOnlyFilesThatThereAre(t *testing.T) {
 	}
 }
 
-// imageUser is whom the image's USER is, as numbers.
-var imageUser = syscall.Credential{Uid: 10001, Gid: 10001}
-
-// local is a compose project on this machine: names of hosts and their ports become 127.0.0.1 and free ports, in the
-// order of the services' own addresses; nothing else is changed.
-type local struct {
-	t       *testing.T
-	address map[string]string // "mysql:3306" → "127.0.0.1:41234"
-	workDir string            // stands for /srv/slotq of the worker's image
-}
-
-// localize rewrites addresses in a flag or a variable.
-func (l *local) localize(text string) string {
-	for from, to := range l.address {
-		text = strings.ReplaceAll(text, from, to)
-	}
-	return text
-}
-
-// start runs one replica of a service until the test ends. Listeners of all interfaces become ones of this machine.
-func (l *local) start(service types.ServiceConfig, program string, listen map[string]string) {
-	l.t.Helper()
-	var args []string
-	for _, arg := range service.Command {
-		if name, address, ok := strings.Cut(arg, "=:"); ok {
-			arg = name + "=" + listen[":"+address]
-		}
-		args = append(args, l.localize(arg))
-	}
-	cmd := exec.Command(binary(l.t, program), args...)
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+func environment(service types.ServiceConfig) map[string]string {
+	values := map[string]string{}
 	for name, value := range service.Environment {
-		cmd.Env = append(cmd.Env, name+"="+l.localize(*value))
+		values[name] = *value
 	}
-	cmd.Dir = l.workDir
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if os.Geteuid() == 0 {
-		user := imageUser
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &user}
-	}
-	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-		err := cmd.Wait()
-		kill.Stop()
-		if err != nil {
-			l.t.Errorf("%s ended: %v", program, err)
-		}
-		if l.t.Failed() {
-			l.t.Logf("%s %s:\n%s", program, strings.Join(args, " "), log.String())
-		}
-	})
-}
-
-// srv makes what the image worker-demo has in /srv/slotq, as its Dockerfile copies it.
-func srv(t *testing.T, handlers string) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "slotq-srv-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	for _, step := range []func() error{
-		func() error { return os.CopyFS(filepath.Join(dir, "deploy", "demo"), os.DirFS("../../deploy/demo")) },
-		func() error { return os.MkdirAll(filepath.Join(dir, "bin"), 0o755) },
-		func() error {
-			return os.Symlink(binary(t, "demo-thumbnail"), filepath.Join(dir, "bin", "demo-thumbnail"))
-		},
-		func() error { return os.Mkdir(filepath.Join(dir, "data"), 0o755) },
-		func() error { return os.WriteFile(filepath.Join(dir, "worker.yaml"), []byte(handlers), 0o644) },
-		func() error { return os.Chmod(dir, 0o755) },
-		func() error {
-			if os.Geteuid() != 0 {
-				return nil
-			}
-			return os.Chown(filepath.Join(dir, "data"), int(imageUser.Uid), int(imageUser.Gid))
-		},
-	} {
-		if err := step(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return values
 }
 
 // mariadb starts a server with the database and the user that the compose file's mysql makes, and returns its address.
@@ -213,17 +196,8 @@ func mariadb(t *testing.T, service types.ServiceConfig) string {
 	return at.Host
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestComposeServicesRunJobsAsLocalProcesses(t *testing.T) {
+	t.Parallel()
 	project := compose(t)
 	api, worker, manager := project.Services["api"], project.Services["worker"], project.Services["manager"]
 	apiAddress, apiOps := freeAddress(t), freeAddress(t)
@@ -236,16 +210,17 @@ func TestComposeServicesRunJobsAsLocalProcesses(t *testing.T) {
 	l.workDir = srv(t, strings.ReplaceAll(handlers, "10.0.0.0/8", "127.0.0.0/8"))
 
 	ops := map[string][]string{"api": {apiOps}}
-	l.start(api, "slotq-api", map[string]string{":8080": apiAddress, ":8090": apiOps})
+	l.start("slotq-manager", project.Services["migrate"].Command, environment(project.Services["migrate"]), nil)
+	l.start("slotq-api", api.Command, environment(api), map[string]string{":8080": apiAddress, ":8090": apiOps})
 	for range worker.GetScale() {
 		address := freeAddress(t)
 		ops["worker"] = append(ops["worker"], address)
-		l.start(worker, "slotq-worker", map[string]string{":8081": address})
+		l.start("slotq-worker", worker.Command, environment(worker), map[string]string{":8081": address})
 	}
 	for range manager.GetScale() {
 		address := freeAddress(t)
 		ops["manager"] = append(ops["manager"], address)
-		l.start(manager, "slotq-manager", map[string]string{":8082": address})
+		l.start("slotq-manager", manager.Command, environment(manager), map[string]string{":8082": address})
 	}
 	if len(ops["worker"]) != 2 || len(ops["manager"]) != 2 {
 		t.Errorf("%d workers and %d managers, want 2 of each", len(ops["worker"]), len(ops["manager"]))
@@ -319,9 +294,7 @@ func TestComposeServicesRunJobsAsLocalProcesses(t *testing.T) {
 			}
 		}
 		for name := range goldenMetrics(t) {
-			if rare := []string{
-				"slotq_db_retries_total", "slotq_job_crashes_total", "slotq_unserved_jobs",
-			}; !seen[name] && !slices.Contains(rare, name) {
+			if rare := []string{"slotq_job_crashes_total", "slotq_unserved_jobs"}; !seen[name] && !slices.Contains(rare, name) {
 				return fmt.Errorf("no process exports %s", name)
 			}
 		}
@@ -348,28 +321,5 @@ func checkThumbnail(t *testing.T, path string) {
 	r2, _, b2, _ := small.At(160, 95).RGBA()
 	if b <= r || b2 >= b && r2 <= r {
 		t.Errorf("colours %d/%d and %d/%d are not those of the photo", r>>8, b>>8, r2>>8, b2>>8)
-	}
-}
-
-func ready(ctx context.Context, address string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return errors.New(strconv.Itoa(answer.StatusCode))
-	}
-	return nil
-}
-
-func await(t *testing.T, limit time.Duration, what string, so func() error) {
-	t.Helper()
-	if err := system.Await(t.Context(), limit, so); err != nil {
-		t.Fatalf("waited %s for %s: %v", limit, what, err)
 	}
 }

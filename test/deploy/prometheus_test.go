@@ -16,6 +16,7 @@ func TestPrometheusScrapesEachServiceWhereItServesItsMetrics(t *testing.T) {
 			ScrapeInterval     string `yaml:"scrape_interval"`
 			EvaluationInterval string `yaml:"evaluation_interval"`
 		}
+		RuleFiles     []string `yaml:"rule_files"`
 		ScrapeConfigs []struct {
 			JobName string `yaml:"job_name"`
 			DNS     []struct {
@@ -27,11 +28,7 @@ func TestPrometheusScrapesEachServiceWhereItServesItsMetrics(t *testing.T) {
 			Static []struct{ Targets []string } `yaml:"static_configs"`
 		} `yaml:"scrape_configs"`
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(read(t, "../../deploy/prometheus/prometheus.yml")))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&config); err != nil {
-		t.Fatal(err)
-	}
+	readYAML(t, prometheusDir+"/prometheus.yml", &config)
 	scraped := map[string]int{}
 	for _, job := range config.ScrapeConfigs {
 		for _, sd := range job.DNS {

@@ -37,10 +37,10 @@ func TestUnitsAreValidAndConfined(t *testing.T) {
 		if out, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
-		// In tenths: 2.0 for what only serves, 4.0 for what runs other people's commands.
-		limit := "20"
+		// In tenths, a little above what docs/deployment.md says: other versions of systemd count a little otherwise.
+		limit := "15"
 		if program == "slotq-worker" {
-			limit = "40"
+			limit = "25"
 		}
 		if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold="+limit, path).CombinedOutput(); err != nil {
 			t.Errorf("%s is exposed more than %s: %v\n%s", name, limit, err, out)

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // notRun are commands that no test can run, and why.
 var notRun = []struct{ pattern, why string }{
 	{`^(docker|kubectl|systemctl|systemd-\S+|sudo|apt-get|git clone)\b`, "they change the machine, or need another"},
+	{`^make up\b`, "it needs a container engine"},
 	{`^make (test|lint|race|fuzz|bench|bench-quick|faults|faults-ci|mutants)\b`, "CI runs them, or they take hours"},
 	{`^go test\b`, "tests run by themselves"},
 }

@@ -60,7 +60,7 @@ func Program(ctx context.Context, p service.Process) error {
 	}
 	defer sockets.close()
 	registry := service.NewRegistry("worker")
-	done, retried := service.DatabaseMetrics(registry)
+	done, retried := service.DatabaseMetrics(registry, store.RetryReasons())
 	s, err := store.Open(ctx, c.DatabaseURL.Reveal(), store.Options{
 		Connections: c.DatabaseConnections, Observe: store.Observer{Done: done, Retried: retried},
 	})

@@ -96,6 +96,14 @@ func (c Class) String() string {
 	return [...]string{"other", "retry", "busy", "unavailable", "duplicate", "data"}[c]
 }
 
+// unknownOutcome is the reason for another try when nobody knows whether the first was committed.
+const unknownOutcome = "unknown"
+
+// RetryReasons are all the words that Observer.Retried is called with.
+func RetryReasons() []string {
+	return []string{Retry.String(), Busy.String(), Unavailable.String(), Duplicate.String(), unknownOutcome}
+}
+
 // Observer is told what the store does; nil fields are not called.
 type Observer struct {
 	Done    func(operation string, seconds float64)

@@ -186,7 +186,7 @@ func (s *Store) retried(class Class, unknown bool) {
 	if s.watch.Retried != nil {
 		reason := class.String()
 		if unknown {
-			reason = "unknown"
+			reason = unknownOutcome
 		}
 		s.watch.Retried(reason)
 	}

@@ -15,7 +15,7 @@ func Checkout(t TB) string {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"go.work", "go.work.sum", "Makefile", "README.md"} {
+	for _, file := range []string{"go.work", "go.work.sum", "Makefile", "README.md", "LICENSE"} {
 		content, err := os.ReadFile(filepath.Join(top(), file))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, file), content, 0o644)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 // programs are what tests run beside the servers, and the packages that hold them. They are no reason to start nothing where
 // a person tests one package; where everything is tested they must be there as the servers must.
 var programs = []struct{ name, pkg string }{{"curl", "curl"}, {"php", "php-cli"}, {"python3", "python3"}, {"node", "nodejs"},
-	{"sqlite3", "sqlite3"}, {"mariadb-dump", "mariadb-client"}}
+	{"sqlite3", "sqlite3"}, {"mariadb-dump", "mariadb-client"}, {"prometheus", "prometheus"}, {"systemd-analyze", "systemd"}}
 
 // provide makes sure that the servers are installed, and the programs where it may install them.
 func provide(ctx context.Context, kinds []kind, environ []string, stderr io.Writer) error {
@@ -58,25 +59,43 @@ func lacking(kinds []kind) error {
 	return errors.Join(errs...)
 }
 
-// noCluster keeps PostgreSQL's package from making and starting a server of the machine's own, which nobody asked for.
-const (
-	noCluster     = "create_main_cluster = false\n"
-	noClusterFile = "/etc/postgresql-common/createcluster.d/slotq.conf"
-)
+// unasked are files that keep packages from making and starting servers of the machine's own, which nobody asked for:
+// PostgreSQL's first cluster, and any service, such as Prometheus on all of the machine's addresses.
+var unasked = map[string]string{
+	"/etc/postgresql-common/createcluster.d/slotq.conf": "create_main_cluster = false\n",
+	"/usr/sbin/policy-rc.d":                             "#!/bin/sh\nexit 101\n",
+}
+
+// forbid writes a file, and returns what removes it. A file that is there already is the machine owner's and stays.
+func forbid(path, content string) (allow func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.WriteString(content)
+	return func() { os.Remove(path) }, errors.Join(err, f.Close())
+}
 
 // install installs packages; its output goes to stderr, where it does not mix with the command's.
 func install(ctx context.Context, packages, environ []string, stderr io.Writer) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return errors.New("there is no apt-get: install MariaDB and PostgreSQL as this system does")
 	}
-	if err := os.MkdirAll(filepath.Dir(noClusterFile), 0o755); err != nil {
-		return err
+	for path, content := range unasked {
+		allow, err := forbid(path, content)
+		if allow != nil {
+			defer allow() // only for this installation: what the machine's owner installs later is the owner's
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := os.WriteFile(noClusterFile, []byte(noCluster), 0o644); err != nil {
-		return err
-	}
-	// Only for this installation: what the machine's owner installs later is the owner's.
-	defer os.Remove(noClusterFile)
 	for _, args := range [][]string{
 		{"update"},
 		append([]string{"install", "-y", "--no-install-recommends"}, packages...),
