@@ -53,7 +53,7 @@ func (c *Client) WithToken(secret string) *Client {
 	return &with
 }
 
-// request is one call; path is made of segments that are escaped here.
+// request is one call; path is made of segments, see there.
 type request struct {
 	method string
 	path   []string
@@ -61,6 +61,19 @@ type request struct {
 	header http.Header
 	body   any  // nil = none
 	named  bool // it has an id or an Idempotency-Key: sent twice it is carried out once
+}
+
+// segments escapes the parts of a path. A name comes from anywhere: it must not lead to another call, by a slash in it or by being
+// a step up.
+func segments(path []string) ([]string, error) {
+	escaped := make([]string, len(path))
+	for i, part := range path {
+		if part == "" || part == "." || part == ".." {
+			return nil, fmt.Errorf("make the request: nothing has the name %q: %w", part, job.ErrNotFound)
+		}
+		escaped[i] = url.PathEscape(part)
+	}
+	return escaped, nil
 }
 
 // send sends a request and reads the answer into out, which may be nil. A status of 400 or above comes back as a
@@ -74,7 +87,11 @@ func (c *Client) send(ctx context.Context, r request, out any) error {
 		}
 		body = bytes.NewReader(b)
 	}
-	u := c.base.JoinPath(r.path...)
+	path, err := segments(r.path)
+	if err != nil {
+		return err
+	}
+	u := c.base.JoinPath(path...)
 	u.RawQuery = r.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
 	if err != nil {
