@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"database/sql"
+	"math/rand/v2"
 	"strings"
 	"time"
 
+	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store/dbserver"
 )
 
@@ -30,6 +32,45 @@ func commits(ctx context.Context, db database) (outcome, error) {
 			return outcome{}, err
 		}
 		took = append(took, time.Since(start).Microseconds())
+	}
+	return percentiles(milliseconds(took)), nil
+}
+
+// mostClaims bounds what bareClaims fills the queue with.
+const mostClaims = 3000
+
+// bareClaims measures the protocol's claim of one job, its statements alone, at the pace at which jobs arrive: what a job waits
+// for at the least, whoever claims it and however soon it is told.
+func bareClaims(ctx context.Context, db database, rate float64, n int) (outcome, error) {
+	st, err := db.open(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer st.Close()
+	q, err := fill(ctx, st, "latency", "latency", n, nil)
+	if err != nil {
+		return outcome{}, err
+	}
+	if err := db.analyze(ctx); err != nil {
+		return outcome{}, err
+	}
+	b, err := bareOn(ctx, db)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer b.close()
+	var took []int64
+	worker := job.NewWorkerID()
+	for slot := 1; len(took) < n; slot = slot%q.Slots + 1 {
+		time.Sleep(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
+		start := time.Now()
+		c, err := b.claim(ctx, q.ID, slot, worker, 1)
+		if err != nil {
+			return outcome{}, err
+		}
+		if len(c.ids) > 0 { // a slot may be empty before the others
+			took = append(took, time.Since(start).Microseconds())
+		}
 	}
 	return percentiles(milliseconds(took)), nil
 }

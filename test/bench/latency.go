@@ -24,6 +24,9 @@ func latencies(ctx context.Context, b *bench, db database) error {
 		var all []contestant
 		if db.name != "redis" {
 			all = append(all, contestant{"one commit of the database", "one row updated", commits},
+				contestant{"one claim by bare statements", "one job at a time", func(ctx context.Context, db database) (outcome, error) {
+					return bareClaims(ctx, db, rate, min(n, mostClaims))
+				}},
 				b.pickup("slotq", rate, n, true), b.pickup("slotq without the nudge", rate, n, false))
 		}
 		for _, p := range b.peers(db) {
