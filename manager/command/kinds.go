@@ -3,8 +3,8 @@ package command
 import (
 	"time"
 
+	"github.com/slotq/slotq/shared/census"
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/store"
 	"github.com/slotq/slotq/shared/wire"
 )
 
@@ -15,11 +15,11 @@ func (*kindsCommand) execute(c *call) error {
 	if err != nil {
 		return err
 	}
-	tally := job.NewKindTally(workers)
-	capped, err := store.CountSlots(c.ctx, c.store, c.now, time.Now().Add(countLimit), tally.Add)
+	counts, err := census.Take(c.ctx, c.store, false, c.now, time.Now().Add(countLimit))
 	if err != nil {
 		return err
 	}
+	tally, capped := counts.Kinds(workers)
 	list := wire.KindsOf(tally, c.now, capped)
 	return c.print(list, func(t *table) {
 		n := counted{least: list.Capped}

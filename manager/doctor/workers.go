@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
+	"github.com/slotq/slotq/shared/census"
 	"github.com/slotq/slotq/shared/job"
 )
 
@@ -14,26 +16,20 @@ func (v *visit) liveness() (seen string, err error) {
 	}
 	beating := 0
 	for _, w := range v.workers {
-		lease := w.Lease
-		if lease == 0 {
-			lease = v.Lease
-		}
-		silent := v.now.Sub(w.BeatAt)
 		switch {
 		case w.Dead:
-		case silent > lease+2*v.Sweep:
+		case census.Silent(w, v.now, v.Lease, v.Sweep):
+			lease := cmp.Or(w.Lease, v.Lease)
 			v.find(Finding{
-				Name: "silent-worker", About: w.Name, Wrong: fmt.Sprintf("no heartbeat for %s, with a lease of %s, and no manager has declared it dead", rough(silent), lease),
+				Name: "silent-worker", About: w.Name, Wrong: fmt.Sprintf("no heartbeat for %s, with a lease of %s, and no manager has declared it dead", rough(v.now.Sub(w.BeatAt)), lease),
 				Why:    fmt.Sprintf("the %d jobs that it ran at its last heartbeat wait until a manager brings them back", w.Running),
 				Remedy: "systemctl restart slotq-manager   # and see why the worker is gone: journalctl -u slotq-worker",
 			})
 		default:
 			beating++
-			if !w.Quiet && !w.Stop {
-				v.alive = append(v.alive, w)
-			}
 		}
 	}
+	v.alive = census.Takers(v.workers, v.now, v.Lease, v.Sweep)
 	if len(v.alive) > 0 {
 		return fmt.Sprintf("%d alive, %d of them take jobs", beating, len(v.alive)), nil
 	}
