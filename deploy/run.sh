@@ -73,7 +73,7 @@ start() {
     [[ $1 == worker ]] || log_level=warn
     local flags=()
     case $1 in
-    api) flags=(--listen="127.0.0.1:$api_port") ;;
+    api) flags=(--listen="127.0.0.1:$api_port" --demo) ;;
     worker) flags=("${worker_flags[@]}") ;;
     manager) flags=(--listen="127.0.0.1:$manager_port") ;;
     esac

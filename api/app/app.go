@@ -86,7 +86,7 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 	if err != nil {
 		return nil, err
 	}
-	pages, err := ui.Pages(s, document, calls, log)
+	pages, err := ui.Pages(ui.Options{API: calls, Document: document, Log: log, Lease: c.Lease, Sweep: c.Sweep, Demo: c.Demo})
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,7 @@ func TestTheAPIMigratesAnEmptyDatabaseServesAndKeepsJobsOverARestart(t *testing.
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/": "default", "/docs": "/v1/jobs/{id}", "/style.css": "table", "/openapi.json": "3.1.0", "/healthz": "ok", "/readyz": "ready", "/metrics": `slotq_jobs_enqueued_total{kind="k",queue="default"} 1`,
+		"/": "default", "/docs": "/v1/jobs/{id}", "/assets/page.css": "table", "/openapi.json": "3.1.0", "/healthz": "ok", "/readyz": "ready", "/metrics": `slotq_jobs_enqueued_total{kind="k",queue="default"} 1`,
 	} {
 		if status, body := get(t, "http://"+address+path); status != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %.300s", path, status, body)

@@ -24,6 +24,7 @@ type Config struct {
 	BootstrapTokenFile string        `placeholder:"PATH" help:"File with the secret of a token for everything, made at the start when it is not there."`
 	RateLimit          float64       `placeholder:"N" help:"Requests a second that one token may send, and as many at once; default: any number."`
 	MaxConnections     int           `default:"4096" placeholder:"N" help:"Connections open at once; further ones wait."`
+	Demo               bool          `help:"Offer jobs for the example handlers on the page, as make run does."`
 	AutoCreate         bool          `default:"true" negatable:"" help:"A job for an unknown queue makes it; otherwise it is refused."`
 }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
@@ -41,8 +40,14 @@ var scopes = map[string]job.Scope{
 	"POST /v1/workers/{id}/stop":  job.ScopeOperate,
 }
 
-// public are the pages that show nothing of what the database holds.
-var public = map[string]bool{"/docs": true, "/style.css": true, "/sign-in": true, "POST /sign-in": true, "POST /sign-out": true}
+// public are the pages that show nothing of what the database holds, and those that show what the visitor's token may see:
+// these call the api with the access of Admit, without which it answers nothing.
+var public = map[string]bool{
+	"/docs": true, "/assets/{name}": true, "/sign-in": true, "POST /sign-in": true, "POST /sign-out": true,
+
+	"/": true, "/jobs": true, "/jobs/{id}": true, "POST /jobs/{id}": true, "/queues": true, "/queue": true, "POST /queue": true,
+	"/workers": true, "POST /workers": true, "/enqueue": true, "POST /enqueue": true, "POST /demo": true, "/action": true, "POST /action": true,
+}
 
 // scopeOf is the scope that a call needs.
 func scopeOf(call string) job.Scope {
@@ -86,9 +91,12 @@ func accessOf(ctx context.Context) access {
 // names its queue in another place.
 func (s *Server) allowed(scope job.Scope, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) (answer, error) {
-		a, err := s.access(w, r)
-		if err != nil {
-			return answer{}, err
+		a, inside := r.Context().Value(accessKey{}).(access)
+		if !inside { // it is no call of a page, which has its visitor's
+			var err error
+			if a, err = s.access(w, r, safe(r)); err != nil {
+				return answer{}, err
+			}
 		}
 		if !a.can(scope) {
 			return answer{}, wire.NewProblem(wire.CodeForbidden, "This call needs a token with the scope "+string(scope)+
@@ -98,22 +106,18 @@ func (s *Server) allowed(scope job.Scope, h handler) handler {
 	}
 }
 
-// guarded lets those see a page who may read everything: a page shows all queues. People who have no token yet are sent to
-// where they can give one.
+// guarded lets those see a page who may read everything: it shows all queues.
 func (s *Server) guarded(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a, err := s.access(w, r)
+		a, err := s.access(w, r, safe(r))
 		if err == nil {
 			err = a.readsAll()
 		}
-		switch {
-		case err == nil:
-			page.ServeHTTP(w, r)
-		case wire.ProblemOf(err).Code() == wire.CodeUnauthorized && strings.Contains(r.Header.Get("Accept"), "text/html"):
-			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
-		default:
+		if err != nil {
 			s.problem(w, r, err)
+			return
 		}
+		page.ServeHTTP(w, r)
 	})
 }
 

@@ -389,13 +389,13 @@ func TestOneForeignJobOfABatchIsRejectedAloneOrTheWholeWithIt(t *testing.T) {
 func TestPagesThatShowAllQueuesNeedATokenForAllOfThem(t *testing.T) {
 	e := start(t)
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
-	mux := e.server.Handler(nil, map[string]http.Handler{"/": page, "/metrics": page, "/docs": page, "/new": page})
+	mux := e.server.Handler(nil, map[string]http.Handler{"/metrics": page, "/docs": page, "/new": page})
 	e.url = serve(t, mux)
-	e.want(200, "GET", "/", "")
+	e.want(200, "GET", "/new", "")
 	all, own := e.may("*", job.ScopeRead), e.may("own", job.ScopeRead)
 	e.want(200, "GET", "/docs", "", all...) // from now on it is known that there are tokens
 	e.want(200, "GET", "/metrics", "", all...)
-	for _, path := range []string{"/", "/metrics", "/new"} {
+	for _, path := range []string{"/metrics", "/new"} {
 		e.want(200, "GET", path, "", all...)
 		e.want(403, "GET", path, "", own...)
 		e.want(403, "GET", path, "", e.may("*", job.ScopeEnqueue)...)

@@ -153,8 +153,9 @@ func (t *tokens) use(found job.APIToken) {
 	})
 }
 
-// access finds out what the sender of a request may do, before anything of the body is read.
-func (s *Server) access(w http.ResponseWriter, r *http.Request) (access, error) {
+// access finds out what the sender of a request may do, before anything of the body is read. cookie: one that the browser
+// keeps is believed too.
+func (s *Server) access(w http.ResponseWriter, r *http.Request, cookie bool) (access, error) {
 	refused := func(detail string) (access, error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="slotq"`)
 		return access{}, wire.NewProblem(wire.CodeUnauthorized, detail)
@@ -164,8 +165,10 @@ func (s *Server) access(w http.ResponseWriter, r *http.Request) (access, error) 
 		return refused(wrong)
 	}
 	if !sent {
-		if a, ok, err := s.visitor(r); ok || err != nil {
-			return a, err
+		if cookie {
+			if a, ok, err := s.visitor(r); ok || err != nil {
+				return a, err
+			}
 		}
 		open, err := s.tokens.open(r.Context())
 		if err != nil || open {

@@ -48,6 +48,12 @@ const retryAfter = 2
 
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	p := wire.ProblemOf(err)
+	s.advise(w, r, p, err)
+	s.write(w, r, p.Status, "application/problem+json", p)
+}
+
+// advise completes a problem that is about to be shown, with its headers, and logs what only the log should know.
+func (s *Server) advise(w http.ResponseWriter, r *http.Request, p *wire.Problem, err error) {
 	switch p.Code() {
 	case wire.CodeInternal:
 		s.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -63,7 +69,6 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Detail == "" && len(p.Errors) == 0 {
 		p.Detail = advice[p.Code()]
 	}
-	s.write(w, r, p.Status, "application/problem+json", p)
 }
 
 // advice is what a client may do about a domain's error that says no more by itself.

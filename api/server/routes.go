@@ -122,9 +122,7 @@ func (s *Server) Document() ([]byte, error) {
 func (s *Server) Handler(document []byte, pages map[string]http.Handler) http.Handler {
 	mux := chi.NewRouter()
 	mux.Use(s.metrics.measured, s.recovered, hardened, s.knownHost, s.sameOrigin, middleware.GetHead)
-	for _, r := range s.routes {
-		mux.Method(r.Method, r.Pattern, s.serve(s.allowed(r.Scope, known(r))))
-	}
+	s.addCalls(mux)
 	mux.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(document)
@@ -148,6 +146,12 @@ func (s *Server) Handler(document []byte, pages map[string]http.Handler) http.Ha
 		return answer{}, wire.NewProblem(wire.CodeMethod, "It knows "+allow+".")
 	}))
 	return mux
+}
+
+func (s *Server) addCalls(mux chi.Router) {
+	for _, r := range s.routes {
+		mux.Method(r.Method, r.Pattern, s.serve(s.allowed(r.Scope, known(r))))
+	}
 }
 
 // known refuses parameters of the query that the call does not know, or that are given twice: a filter that is

@@ -6,12 +6,14 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/slotq/slotq/api/intake"
+	"github.com/slotq/slotq/api/recent"
 	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store"
@@ -24,6 +26,7 @@ type Store interface {
 	store.APITokens
 	Now(ctx context.Context) (job.Time, error)
 	Workers(ctx context.Context) ([]job.Worker, error)
+	Claims(ctx context.Context, w job.WorkerID) ([]job.Claim, error)
 	CommandWorker(ctx context.Context, w job.WorkerID, quiet, stop bool) (job.Worker, error)
 	ListStats(ctx context.Context, queues []int32, now job.Time) ([]job.Stats, error)
 }
@@ -59,7 +62,8 @@ type Server struct {
 	routes  []route
 	tokens  *tokens
 	rates   *limiter[job.ID] // by token; nil = no limit
-	kinds   kinds
+	counts  recent.Answers[figures]
+	inside  http.Handler // the calls alone, for pages: see Client
 
 	bodies *semaphore.Weighted // bytes of large bodies in memory at once
 	calls  chan struct{}       // calls to the store under way, but for intake's
@@ -96,12 +100,12 @@ func New(o Options) *Server {
 		metrics: newMetrics(o.Registry),
 		bodies:  semaphore.NewWeighted(largeBodies * o.MaxBody),
 		calls:   make(chan struct{}, callsAtOnce),
-		kinds:   kinds{turn: make(chan struct{}, 1)},
 	}
 	s.routes = s.table()
 	for i := range s.routes {
 		s.routes[i].Scope = scopeOf(s.routes[i].String())
 	}
+	s.inside = s.callsAlone()
 	s.tokens = newTokens(s)
 	if o.RateLimit > 0 {
 		s.rates = newLimiter[job.ID](o.RateLimit, o.RateLimit)

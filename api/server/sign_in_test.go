@@ -29,7 +29,7 @@ func (e *env) signIn(header []string) (*http.Cookie, error) {
 	return cookies[0], nil
 }
 
-func TestTheCookieOfABrowserReadsAndChangesNothing(t *testing.T) {
+func TestTheCookieOfABrowserReadsAndCallsNothingThatChanges(t *testing.T) {
 	e := start(t)
 	id := e.enqueue(`{"kind":"k"}`)
 	header, made := e.token(job.APIToken{Scopes: []job.Scope{job.ScopeAdmin}})
@@ -54,14 +54,13 @@ func TestTheCookieOfABrowserReadsAndChangesNothing(t *testing.T) {
 	again.want(401, "GET", "/v1/jobs", "", with...)
 }
 
-func TestOnlyATokenThatReadsEverythingSignsIn(t *testing.T) {
+func TestOnlyATokenThatReadsSignsIn(t *testing.T) {
 	e := start(t)
 	for name, c := range map[string]struct {
 		header []string
 		code   wire.Code
 	}{
 		"enqueue alone": {e.may("*", job.ScopeEnqueue), wire.CodeForbidden},
-		"some queues":   {e.may("own*", job.ScopeAdmin), wire.CodeForbidden},
 		"no token":      {[]string{"", job.NewAPISecret().Reveal()}, wire.CodeUnauthorized},
 		"no secret":     {[]string{"", "hunter2"}, wire.CodeUnauthorized},
 	} {
@@ -69,8 +68,10 @@ func TestOnlyATokenThatReadsEverythingSignsIn(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := e.signIn(e.may("*", job.ScopeRead)); err != nil {
-		t.Error(err)
+	for _, queues := range []string{"*", "own*"} {
+		if _, err := e.signIn(e.may(queues, job.ScopeRead)); err != nil {
+			t.Errorf("a token for the queues %s: %v", queues, err)
+		}
 	}
 }
 
@@ -81,16 +82,58 @@ func TestAStaleCookieOnAnOpenAPIIsAsNone(t *testing.T) {
 	}
 }
 
-func TestABrowserWithoutATokenIsSentToTheForm(t *testing.T) {
-	e := start(t, func(o *Options) { o.TokensOnly = true })
-	page := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	e.url = serve(t, e.server.Handler(nil, map[string]http.Handler{"/": page, "/sign-in": page, "POST /sign-in": page}))
-	g := e.want(303, "GET", "/", "", "Accept", "text/html,*/*")
-	if g.header.Get("Location") != "/sign-in" {
-		t.Errorf("%v", g.header)
+func TestAFormOfOurOwnPageIsTakenWithTheCookieAndNoOther(t *testing.T) {
+	e := start(t)
+	header, _ := e.token(job.APIToken{Scopes: []job.Scope{job.ScopeOperate}})
+	c, err := e.signIn(header)
+	if err != nil {
+		t.Fatal(err)
 	}
-	e.want(200, "GET", "/sign-in", "")
-	e.want(200, "POST", "/sign-in", "")
-	e.want(403, "POST", "/sign-in", "", "Origin", "https://attacker.example", "Sec-Fetch-Site", "cross-site")
-	e.want(401, "GET", "/", "")
+	for name, sent := range map[string]struct {
+		status  int
+		headers []string
+	}{
+		"of the page":                    {200, []string{"Sec-Fetch-Site", "same-origin"}},
+		"of the page, by an old browser": {200, []string{"Origin", "ORIGIN"}},
+		"of another site":                {403, []string{"Sec-Fetch-Site", "cross-site"}},
+		"of another name of this site":   {403, []string{"Sec-Fetch-Site", "same-site"}},
+		"of another origin":              {403, []string{"Origin", "https://attacker.example"}},
+		"of nobody knows where":          {401, nil},
+		"with the origin null":           {403, []string{"Origin", "null"}},
+		"with the address bar":           {401, []string{"Sec-Fetch-Site", "none"}},
+	} {
+		page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, err := e.server.Admit(w, r)
+			if err != nil {
+				e.server.problem(w, r, err)
+				return
+			}
+			if !e.server.May(ctx, job.ScopeOperate) || e.server.May(ctx, job.ScopeAdmin) {
+				t.Errorf("%s: it may not do what its token may", name)
+			}
+		})
+		e.url = serve(t, e.server.Handler(nil, map[string]http.Handler{"POST /queue": page}))
+		for i, value := range sent.headers {
+			if value == "ORIGIN" {
+				sent.headers[i] = e.url
+			}
+		}
+		if g := e.send("POST", "/queue", "", append([]string{"Cookie", c.Name + "=" + c.Value}, sent.headers...)...); g.status != sent.status {
+			t.Errorf("a form %s: %d %s, want %d", name, g.status, g.body, sent.status)
+		}
+	}
+}
+
+func TestWithoutAdmitAPageSeesNothing(t *testing.T) {
+	e := start(t)
+	e.enqueue(`{"kind":"k"}`)
+	if _, err := e.server.Client().Queues(t.Context()); wire.ProblemOf(err).Code() != wire.CodeForbidden {
+		t.Errorf("a call without an access: %v", err)
+	}
+	if _, _, err := e.server.Census(t.Context()); wire.ProblemOf(err).Code() != wire.CodeForbidden {
+		t.Errorf("a count without an access: %v", err)
+	}
+	if _, _, err := e.server.Held(t.Context(), 1, 1); wire.ProblemOf(err).Code() != wire.CodeForbidden {
+		t.Errorf("jobs of a worker without an access: %v", err)
+	}
 }

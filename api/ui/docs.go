@@ -170,6 +170,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-func (d *docs) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	_ = render(w, docsPage, d.page, http.StatusOK) // rendered once in a test; the data never changes
+func (d *docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f := frame{Root: root(r), Title: "API", Page: d.page}
+	_ = render(w, docsPage, f, http.StatusOK) // rendered once in a test; the data never changes
 }

@@ -2,144 +2,122 @@ package ui
 
 import (
 	"context"
-	"log/slog"
-	"net/http"
-	"strings"
-	"time"
+	"errors"
 
-	"golang.org/x/sync/singleflight"
-
+	"github.com/slotq/slotq/shared/census"
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
 )
 
-// Source is the store, as far as the overview needs it.
-type Source interface {
-	ListQueues(ctx context.Context, deleted bool) ([]job.Queue, error)
-	Slots(ctx context.Context, queueID int32) ([]job.SlotRow, error)
-	Count(ctx context.Context, s job.Slot, after job.Position, now job.Time) ([]job.Count, *job.Position, error)
-	Workers(ctx context.Context) ([]job.Worker, error)
-	Now(ctx context.Context) (job.Time, error)
-}
-
-// How much work one look at the overview may cause: it counts for countTime, queue by queue, and shows the rest
-// without figures. All who look within a moment share one look.
-const (
-	countTime = 1500 * time.Millisecond
-	lookTime  = 4 * time.Second
-)
-
+// overview is the whole at a glance.
 type overview struct {
-	source Source
-	door   Door
-	log    *slog.Logger
-	flight singleflight.Group
+	State    state
+	Stats    *[4]figure
+	NoStats  *trouble // why there are none
+	Queues   []queueRow
+	Lanes    *lanes // of the chosen queue
+	Failures *failures
+	NoFailed *trouble
+	Workers  []workerRow
+	Host     string
 }
 
-var overviewPage = parse("overview.html")
-
-// view is what the template shows.
-type view struct {
-	Now     time.Time
-	Queues  []queueView
-	Workers []workerView
-	Trouble bool // the store did not answer
-	Host    string
-	Signed  bool // in: it can sign out
+// busy is what is known of the queues and workers that the visitor sees.
+type busy struct {
+	census  census.Census
+	workers []job.Worker
+	takers  []job.Worker // those that beat and take jobs
+	marks   map[job.WorkerID]mark
+	queues  []wire.Queue
 }
 
-type queueView struct {
-	wire.Queue
-	States  wire.SlotStates
-	Counted bool
-	Capped  bool // there is more than was counted
-	Oldest  time.Time
+// busy reads queues and workers as they stand; the count of the jobs may be older.
+func (l *look) busy() (b busy, err error) {
+	if b.queues, err = l.client.Queues(l.ctx); err != nil {
+		return b, err
+	}
+	if b.census, b.workers, err = l.API.Census(l.ctx); err != nil {
+		return b, err
+	}
+	b.takers = census.Takers(b.workers, job.TimeOf(l.now), l.Lease, l.Sweep)
+	b.marks = l.colours.of(b.workers, l.now)
+	return b, nil
 }
 
-type workerView struct {
-	wire.Worker
-	Serves string
+func (l *look) allWorkers() ([]wire.Worker, error) { return l.client.Workers(l.ctx) }
+
+func (s *site) overview(l *look) (any, error) {
+	b, err := l.busy()
+	if err != nil {
+		return nil, err
+	}
+	workers, err := l.allWorkers()
+	if err != nil {
+		return nil, err
+	}
+	page := overview{State: l.state(b), Host: l.r.Host, Workers: workerRows(workers, b.marks)}
+	// What happened and what failed costs more to read than how things stand, and the page is of use without it.
+	stats, err := l.lastStats()
+	if err != nil {
+		page.NoStats = l.partly(err)
+	} else {
+		page.Stats = figures(stats, b, l.now)
+	}
+	page.Queues = queueRows(b, stats, l.now)
+	if chosen := choose(page.Queues, l.r.URL.Query().Get("queue")); chosen != nil {
+		chosen.Chosen = true
+		page.Lanes = lanesOf(b, chosen.Name)
+	}
+	if failed, err := l.lastFailures(); err != nil {
+		page.NoFailed = l.partly(err)
+	} else {
+		page.Failures = failuresOf(failed)
+	}
+	return page, nil
 }
 
-func (o *overview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	looking := o.flight.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-		defer cancel()
-		return o.look(ctx)
-	})
-	late := time.NewTimer(lookTime)
-	defer late.Stop()
-	shown, status := view{Trouble: true}, http.StatusServiceUnavailable
-	select {
-	case got := <-looking:
-		if got.Err == nil {
-			shown, status = got.Val.(view), http.StatusOK
-		} else {
-			o.log.Warn("the overview cannot be shown", "error", got.Err)
+// choose finds the queue whose slots are shown: the one that was asked for, else the one with the most jobs.
+func choose(rows []queueRow, name string) (chosen *queueRow) {
+	for i := range rows {
+		if rows[i].Name == name {
+			return &rows[i]
 		}
-	case <-late.C:
-	case <-r.Context().Done():
-		return
+		if chosen == nil || rows[i].Depth > chosen.Depth {
+			chosen = &rows[i]
+		}
 	}
-	shown.Host = r.Host // one that the server answers to
-	shown.Signed = o.door.SignedIn(r)
-	if err := render(w, overviewPage, shown, status); err != nil {
-		o.log.Error("render the overview", "error", err)
-	}
+	return chosen
 }
 
-func (o *overview) look(ctx context.Context) (view, error) {
-	begun := time.Now()
-	now, err := o.source.Now(ctx)
-	if err != nil {
-		return view{}, err
-	}
-	v := view{Now: now.Time()}
-	workers, err := o.source.Workers(ctx)
-	if err != nil {
-		return v, err
-	}
-	for _, w := range workers {
-		shown := workerView{Worker: wire.WorkerOf(w), Serves: "all queues"}
-		if len(w.Queues) > 0 {
-			shown.Serves = strings.Join(w.Queues, ", ")
-		}
-		v.Workers = append(v.Workers, shown)
-	}
-	queues, err := o.source.ListQueues(ctx, false)
-	if err != nil {
-		return v, err
-	}
-	for _, q := range queues {
-		shown := queueView{Queue: wire.QueueOf(q)}
-		if time.Since(begun) < countTime {
-			if err := o.count(ctx, q, now, &shown); err != nil {
-				return v, err
+// partly is the trouble of a part of a page.
+func (l *look) partly(err error) *trouble {
+	t := l.troubleOf(err)
+	return &t
+}
+
+// lastStats and lastFailures share their answers among all visitors who see the same queues.
+func (l *look) lastStats() ([]wire.QueueStats, error) {
+	ctx := context.WithoutCancel(l.ctx)
+	return l.stats.Get(l.ctx, l.API.Sight(l.ctx), patience, func() (all []wire.QueueStats, err error) {
+		for cursor := ""; ; {
+			page, err := l.client.StatsPage(ctx, cursor)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, page.Queues...)
+			if cursor = page.NextCursor; cursor == "" {
+				return all, nil
 			}
 		}
-		v.Queues = append(v.Queues, shown)
-	}
-	return v, nil
+	})
 }
 
-func (o *overview) count(ctx context.Context, q job.Queue, now job.Time, into *queueView) error {
-	slots, err := o.source.Slots(ctx, q.ID)
-	if err != nil {
-		return err
-	}
-	var sum job.Count
-	for _, s := range slots {
-		counts, next, err := o.source.Count(ctx, s.Slot, job.Position{}, now)
-		if err != nil {
-			return err
-		}
-		for _, c := range counts {
-			sum.Add(c)
-		}
-		into.Capped = into.Capped || next != nil
-	}
-	var slot wire.Slot
-	slot.SetCount(sum, into.Capped)
-	into.States, into.Counted, into.Oldest = *slot.States, true, slot.OldestAvailableAt
-	return nil
+func (l *look) lastFailures() (wire.FailureList, error) {
+	ctx := context.WithoutCancel(l.ctx)
+	return l.failures.Get(l.ctx, l.API.Sight(l.ctx), patience, func() (wire.FailureList, error) {
+		return l.client.Failures(ctx, "", "", failuresShown)
+	})
 }
+
+// notFound says that an error is about something that is not there, or not for the visitor.
+func notFound(err error) bool { return errors.Is(err, job.ErrNotFound) }

@@ -1,82 +1,78 @@
-// Package ui owns the pages for people: an overview of queues and workers, the documentation of the calls, and the form to
-// sign in with a token, made on the server without scripts. What is shown comes from the store and the OpenAPI document;
-// it changes nothing.
+// Package ui owns the pages for people: what slots, queues, workers and jobs do and what can be done about it, the
+// documentation of the calls, and the form to sign in. A page is made on the server and calls the api as its visitor may, so
+// it shows and changes what the visitor's token allows and nothing else; what a call means is the api's. The scripts make a
+// page live and do nothing that cannot be done without them.
 package ui
 
 import (
-	"bytes"
-	"embed"
-	"fmt"
-	"html/template"
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/slotq/slotq/api/recent"
+	"github.com/slotq/slotq/shared/census"
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/wire"
 )
 
-//go:embed pages
-var files embed.FS
+// API is what the pages ask. All that takes a context takes the one of Admit.
+type API interface {
+	Door
+	Admit(w http.ResponseWriter, r *http.Request) (context.Context, error) // a *wire.Problem to show
+	Client() *wire.Client
+	May(ctx context.Context, scope job.Scope) bool
+	Sight(ctx context.Context) string
+	Census(ctx context.Context) (census.Census, []job.Worker, error)
+	Held(ctx context.Context, w job.WorkerID, limit int) (list []wire.Job, more bool, err error)
+	Now() job.Time
+}
 
-// policy allows a page its own style sheet and nothing else, so that a job's text, should it ever get into a page as
-// more than text, could do nothing.
-const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// Options are what the pages are made of.
+type Options struct {
+	API      API
+	Document []byte // the OpenAPI document
+	Log      *slog.Logger
+	Lease    time.Duration // of workers that do not state their own
+	Sweep    time.Duration // of the managers
+	Demo     bool          // offer jobs for the example handlers
+}
 
-// Pages are the routes of the pages by pattern: GET, or the method that it begins with. document is the OpenAPI document.
-func Pages(source Source, document []byte, door Door, log *slog.Logger) (map[string]http.Handler, error) {
-	docs, err := newDocs(document)
+// site is all pages.
+type site struct {
+	Options
+	client   *wire.Client
+	failures recent.Answers[wire.FailureList]
+	stats    recent.Answers[[]wire.QueueStats]
+	colours  colours
+}
+
+// Pages are the routes of the pages by pattern: GET, or the method that it begins with.
+func Pages(o Options) (map[string]http.Handler, error) {
+	docs, err := newDocs(o.Document)
 	if err != nil {
 		return nil, err
 	}
+	s := &site{Options: o, client: o.API.Client()}
 	return map[string]http.Handler{
-		"/":              &overview{source: source, door: door, log: log},
-		"/docs":          docs,
-		"/style.css":     http.HandlerFunc(style),
-		"/sign-in":       http.HandlerFunc(askToken),
-		"POST /sign-in":  signIn(door),
-		"POST /sign-out": signOut(door),
+		"/":               s.page("overview.html", "Overview", s.overview),
+		"/jobs":           s.page("jobs.html", "Jobs", s.jobs),
+		"/jobs/{id}":      s.page("job.html", "Jobs", s.job),
+		"POST /jobs/{id}": s.form(changeJob),
+		"/queues":         s.page("queues.html", "Queues", s.queues),
+		"/queue":          s.page("queue.html", "Queues", s.queue),
+		"POST /queue":     s.form(changeQueue),
+		"/workers":        s.page("workers.html", "Workers", s.workers),
+		"POST /workers":   s.form(commandWorker),
+		"/action":         s.page("action.html", "", s.action),
+		"POST /action":    s.form(act),
+		"/enqueue":        s.page("enqueue.html", "Enqueue", s.enqueueForm),
+		"POST /enqueue":   s.form(enqueue),
+		"POST /demo":      s.form(demo),
+		"/docs":           docs,
+		"/assets/{name}":  http.HandlerFunc(asset),
+		"/sign-in":        http.HandlerFunc(askToken),
+		"POST /sign-in":   signIn(o.API),
+		"POST /sign-out":  signOut(o.API),
 	}, nil
-}
-
-func parse(name string) *template.Template {
-	return template.Must(template.New(name).Funcs(template.FuncMap{"ago": ago}).ParseFS(files, "pages/"+name))
-}
-
-// ago is a time for people: how long before now.
-func ago(t, now time.Time) string {
-	if t.IsZero() {
-		return "–"
-	}
-	d := now.Sub(t)
-	switch {
-	case d < time.Second:
-		return "now"
-	case d < time.Minute:
-		return fmt.Sprintf("%d s ago", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min ago", d/time.Minute)
-	}
-	return fmt.Sprintf("%d h ago", d/time.Hour)
-}
-
-// render writes a page, or nothing of it.
-func render(w http.ResponseWriter, t *template.Template, data any, status int) error {
-	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
-		http.Error(w, "The page cannot be shown; the server's log says why.", http.StatusInternalServerError)
-		return err
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", policy)
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // who hung up does not read this
-	return nil
-}
-
-func style(w http.ResponseWriter, _ *http.Request) {
-	b, err := files.ReadFile("pages/style.css")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(b)
 }

@@ -7,163 +7,212 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/slotq/slotq/api/server"
+	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const sample = `{"info":{"title":"slotq","version":"v9","description":"About."},"paths":{"/v1/things/{id}":{"post":{"summary":"Make <b>","tags":["things"],
-	"parameters":[{"name":"id","in":"path","schema":{"type":"string","format":"uuid"}}],"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Thing"}}}},
-	"responses":{"201":{"description":"Created","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Thing"}}}}}}}},
-	"components":{"schemas":{"Thing":{"properties":{"name":{"type":"string","enum":["a","b"],"default":"a"},"any":{"type":["null","string"]},
-	"parts":{"type":"array","items":{"$ref":"#/components/schemas/Thing"}},"size":{"anyOf":[{"type":"integer","minimum":1,"maximum":4},{"type":"null"}]}},"required":["name"]}}}}`
-
-// source is a store with a little of everything, made of what a hostile client might have sent.
-type source struct {
-	err   error
-	hang  bool
-	slow  time.Duration // a count
-	empty bool
+// env is the pages on a real api, on a SQLite file of its own.
+type env struct {
+	*testing.T
+	store  *away
+	clock  *clock.Clock
+	url    string
+	client *http.Client
 }
 
-func (s *source) ListQueues(context.Context, bool) ([]job.Queue, error) {
-	if s.empty {
-		return nil, s.err
+// away is a store whose database can go away.
+type away struct {
+	store.Store
+	gone atomic.Bool
+}
+
+var errGone = errors.New("the password is hunter2")
+
+func (a *away) ListQueues(ctx context.Context, deleted bool) ([]job.Queue, error) {
+	if a.gone.Load() {
+		return nil, errGone
 	}
-	a, b := job.NewQueue("mail"), job.NewQueue("slow")
-	b.Paused = true
-	return []job.Queue{a, b}, s.err
+	return a.Store.ListQueues(ctx, deleted)
 }
 
-func (s *source) Slots(context.Context, int32) ([]job.SlotRow, error) {
-	return []job.SlotRow{{Slot: job.Slot{Slot: 1}}, {Slot: job.Slot{Slot: 2}}}, s.err
-}
-
-func (s *source) Count(context.Context, job.Slot, job.Position, job.Time) ([]job.Count, *job.Position, error) {
-	time.Sleep(s.slow)
-	return []job.Count{{Kind: "k", Available: 5001, Blocked: 7, Running: 3, OldestAvailable: job.MinTime}}, &job.Position{}, s.err
-}
-
-func (s *source) Workers(context.Context) ([]job.Worker, error) {
-	if s.empty {
-		return nil, s.err
+func (a *away) Failures(ctx context.Context, f job.Filter, limit int, now job.Time) (job.FailureList, error) {
+	if a.gone.Load() {
+		return job.FailureList{}, job.ErrUnavailable
 	}
-	return []job.Worker{{ID: 7, Name: "<script>alert(1)</script>", Concurrency: 24, Running: 3, Queues: []string{"mail"}}, {ID: 8, Dead: true}}, s.err
+	return a.Store.Failures(ctx, f, limit, now)
 }
 
-func (s *source) Now(ctx context.Context) (job.Time, error) {
-	if s.hang {
-		<-ctx.Done()
-		time.Sleep(time.Second)
-		return 0, ctx.Err()
-	}
-	return job.MinTime.Add(90 * time.Second), s.err
-}
-
-func get(t *testing.T, s *source, path string) *http.Response {
+func start(t *testing.T, change ...func(*Options)) *env {
 	t.Helper()
-	pages, err := Pages(s, []byte(sample), &door{}, slog.New(slog.DiscardHandler))
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "slotq.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := httptest.NewRecorder()
-	pages[path].ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
-	return rec.Result()
-}
-
-func text(t *testing.T, r *http.Response) string {
-	t.Helper()
-	b, err := io.ReadAll(r.Body)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := &env{T: t, store: &away{Store: db}, clock: clock.New(db.Now)}
+	api := server.New(server.Options{Store: e.store, Clock: e.clock})
+	document, err := api.Document()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
-}
-
-func TestTheOverviewShowsQueuesAndWorkersAsText(t *testing.T) {
-	r := get(t, &source{}, "/")
-	body := text(t, r)
-	if r.StatusCode != 200 || r.Header.Get("Content-Security-Policy") != policy {
-		t.Errorf("%d, policy %q", r.StatusCode, r.Header.Get("Content-Security-Policy"))
+	o := Options{API: api, Document: document, Log: slog.New(slog.DiscardHandler), Lease: 20 * time.Second, Sweep: time.Second}
+	for _, c := range change {
+		c(&o)
 	}
-	for _, want := range []string{
-		"mail", "paused", "≥ 10016", "(14 blocked)", "≥ 6", "1 min ago", "3 of 24", "dead", "all queues", "&lt;script&gt;", `href="/docs"`, `href="/v1/queues/mail/slots"`,
-	} {
-		if !strings.Contains(body, want) {
-			t.Errorf("%q is missing", want)
-		}
+	pages, err := Pages(o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, never := range []string{"<script", "style=", "onclick", "http://cdn", "https://"} {
-		if strings.Contains(body, never) {
-			t.Errorf("the page has %q", never)
-		}
-	}
-}
-
-func TestAnEmptyOverviewSaysHowToBegin(t *testing.T) {
-	if body := text(t, get(t, &source{empty: true}, "/")); !strings.Contains(body, "curl --json") || !strings.Contains(body, "http://example.com/v1/jobs") || !strings.Contains(body, "until a worker runs") {
-		t.Errorf("%s", body)
-	}
-}
-
-func TestQueuesThatWouldTakeTooLongAreShownUncounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		if body := text(t, get(t, &source{slow: countTime}, "/")); strings.Count(body, "not counted") != 1 || strings.Count(body, "10016") != 1 {
-			t.Errorf("%s", body)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := api.Run(ctx); err != nil {
+			t.Error(err)
 		}
 	})
-}
-
-func TestWithTheDatabaseAwayThePageSaysSo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for name, s := range map[string]*source{"fails": {err: errors.New("password is hunter2")}, "hangs": {hang: true}} {
-			begun := time.Now()
-			r := get(t, s, "/")
-			body := text(t, r)
-			if r.StatusCode != 503 || !strings.Contains(body, "does not answer") || strings.Contains(body, "hunter2") || time.Since(begun) > 5*time.Second {
-				t.Errorf("the database %s: %d after %s\n%s", name, r.StatusCode, time.Since(begun), body)
-			}
-		}
-		time.Sleep(2 * time.Second) // the look that hung ends
+	s := httptest.NewServer(api.Handler(document, pages))
+	e.url, e.client = s.URL, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	t.Cleanup(func() {
+		s.Close()
+		cancel()
+		running.Wait()
+		e.client.CloseIdleConnections()
 	})
+	return e
 }
 
-func TestTheCallsAreShownFromTheDocument(t *testing.T) {
-	body := text(t, get(t, &source{}, "/docs"))
-	for _, want := range []string{
-		"v9", "<b>POST</b> /v1/things/{id}", "Make &lt;b&gt;", "path, string, uuid", `<a href="#Thing">Thing</a>`, `id="Thing"`, "string: a, b, default a, always there",
-		"any JSON value", "array of Thing", "integer from 1 to 4, or null",
-	} {
-		if !strings.Contains(body, want) {
-			t.Errorf("%q is missing in\n%s", want, body)
+func (e *env) ok(err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatal(err)
+	}
+}
+
+// got is an answer.
+type got struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// get asks for a page; headers are pairs of name and value.
+func (e *env) get(path string, headers ...string) got {
+	e.Helper()
+	return e.send(http.MethodGet, path, nil, headers...)
+}
+
+// post sends a form as a browser does.
+func (e *env) post(path string, form url.Values, headers ...string) got {
+	e.Helper()
+	return e.send(http.MethodPost, path, form, append([]string{"Sec-Fetch-Site", "same-origin"}, headers...)...)
+}
+
+func (e *env) send(method, path string, form url.Values, headers ...string) got {
+	e.Helper()
+	r, err := http.NewRequestWithContext(e.Context(), method, e.url+path, strings.NewReader(form.Encode()))
+	e.ok(err)
+	r.Header.Set("Accept", "text/html")
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := e.client.Do(r)
+	e.ok(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	e.ok(err)
+	return got{res.StatusCode, res.Header, string(b)}
+}
+
+// shows gets a page and wants words in it.
+func (e *env) shows(path string, words ...string) string {
+	e.Helper()
+	g := e.get(path)
+	if g.status != http.StatusOK || g.header.Get("Content-Security-Policy") != policy {
+		e.Errorf("%s: %d, policy %q\n%s", path, g.status, g.header.Get("Content-Security-Policy"), g.body)
+	}
+	for _, w := range words {
+		if !strings.Contains(g.body, w) {
+			e.Errorf("%s does not show %q:\n%s", path, w, g.body)
 		}
 	}
-	if _, err := Pages(&source{}, []byte("{"), nil, nil); err == nil {
-		t.Error("a broken document was taken")
-	}
+	return g.body
 }
 
-func TestTheStyleSheetIsServed(t *testing.T) {
-	if r := get(t, &source{}, "/style.css"); r.Header.Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(text(t, r), "table") {
-		t.Errorf("%v", r.Header)
+// enqueue stores a job past the api.
+func (e *env) enqueue(queue string, spec job.Spec) *job.Job {
+	e.Helper()
+	now := e.clock.Now()
+	q, err := e.store.EnsureQueue(e.Context(), job.NewQueue(queue), now)
+	e.ok(err)
+	if spec.Payload == nil {
+		spec.Payload = []byte(`{"a": 1}`)
 	}
+	j := spec.Make(q, now)
+	_, err = e.store.Enqueue(e.Context(), []*job.Job{j}, true)
+	e.ok(err)
+	return j
 }
 
-func TestTimesAreShownAsPeopleSayThem(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	for d, want := range map[time.Duration]string{0: "now", 90 * time.Second: "1 min ago", 25 * time.Hour: "25 h ago", -time.Hour: "now", 3 * time.Second: "3 s ago"} {
-		if got := ago(now.Add(-d), now); got != want {
-			t.Errorf("%s: %q, want %q", d, got, want)
+// worker registers a worker for queues, none = all, that serves every kind.
+func (e *env) worker(name string, queues ...string) job.Worker {
+	e.Helper()
+	w := job.Worker{ID: job.NewWorkerID(), Name: name, Lease: time.Minute, Concurrency: 8, Queues: queues, Kinds: []string{"*"}, StartedAt: e.clock.Now()}
+	e.ok(e.store.Register(e.Context(), w))
+	return w
+}
+
+// claim takes a job as a worker does.
+func (e *env) claim(w job.Worker, j *job.Job) *job.Job {
+	e.Helper()
+	c, err := e.store.Claim(e.Context(), job.ClaimRequest{
+		Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, Max: 1000, Now: e.clock.Now(),
+	})
+	e.ok(err)
+	for _, got := range c.Jobs {
+		if got.ID == j.ID {
+			return got
 		}
 	}
-	if ago(time.Time{}, now) != "–" {
-		t.Error("no time is shown as one")
-	}
+	e.Fatalf("the claim did not bring %s", j.ID)
+	return nil
+}
+
+// finish ends a claimed job.
+func (e *env) finish(w job.Worker, o job.Outcome) {
+	e.Helper()
+	_, err := e.store.Finish(e.Context(), w.ID, []job.Outcome{o}, []job.Token{o.Job.Token}, e.clock.Now())
+	e.ok(err)
+}
+
+// token makes a token and returns the header that sends its secret.
+func (e *env) token(queues string, scopes ...job.Scope) []string {
+	e.Helper()
+	secret, now := job.NewAPISecret(), e.clock.Now()
+	_, err := e.store.CreateAPIToken(e.Context(), job.APIToken{ID: job.NewID(now), Hash: secret.Hash(), Name: "t", Scopes: scopes, Queues: []string{queues}}, now)
+	e.ok(err)
+	return []string{"Authorization", "Bearer " + secret.Reveal()}
 }
