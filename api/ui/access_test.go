@@ -1,7 +1,9 @@
 package ui
 
 import (
+	_ "embed"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -137,33 +139,23 @@ func TestAFormDoesWhatTheTokenMayDoAndNothingElse(t *testing.T) {
 	}
 }
 
-// corpus is what people have put into fields to see whether it becomes more than text, made to fit into one: markup, ways out of
-// attributes, scripts and comments, encodings, templates.
-func corpus() (list []string) {
-	bodies := []string{
-		"<script>alert(%d)</script>", "<img src=x onerror=alert(%d)>", `"><svg onload=alert(%d)>`, `'><script>alert(%d)</script>`, `" onmouseover="alert(%d)`,
-		"</pre><script>alert(%d)</script>", "</textarea><img src=x onerror=alert(%d)>", "</title><svg/onload=alert(%d)>", "<a href=javascript:alert(%d)>x</a>", "javascript:alert(%d)",
-		"<iframe srcdoc='<script>alert(%d)</script>'>", "<svg><animate onbegin=alert(%d) attributeName=x>", "<math><mi//xlink:href=\"data:x,<script>alert(%d)</script>\">", "<details open ontoggle=alert(%d)>",
-		"<!--><img src=x onerror=alert(%d)>-->", "{{alert(%d)}}", "${alert(%d)}", "<%%=alert(%d)%%>", "<input autofocus onfocus=alert(%d)>", "<style>@import'x%d'</style>",
-	}
-	for i, body := range bodies {
-		s := fmt.Sprintf(body, i)
-		list = append(list, s, strings.ToUpper(s), "\u202e"+s+"\u2028 &lt;b&gt; &#60;")
-	}
-	return list
-}
+// hostile has what people put into fields to see whether it becomes more than text, one a line: markup, ways out of attributes
+// and elements, scripts in links, encodings, templates.
+//
+//go:embed testdata/hostile.txt
+var hostile string
 
 func TestNothingOfAJobIsHTML(t *testing.T) {
 	e := start(t)
-	all := corpus()
+	all := strings.Split(strings.TrimSpace(hostile), "\n")
 	if len(all) < 60 {
 		t.Fatalf("%d payloads", len(all))
 	}
 	paths := []string{"/", "/jobs", "/workers"}
 	for i, evil := range all {
 		w := e.worker(evil)
-		j := e.enqueue("mail", job.Spec{Kind: fmt.Sprintf("k%d", i), Payload: []byte(fmt.Sprintf("%q", evil)), Tags: []string{evil}, UniqueKey: evil, ConcurrencyKey: evil,
-			Metadata: []byte(fmt.Sprintf(`{"a": %q}`, evil))})
+		j := e.enqueue("mail", job.Spec{Kind: fmt.Sprintf("k%d", i), Payload: quoted(evil), Tags: []string{evil}, UniqueKey: evil, ConcurrencyKey: evil,
+			Metadata: []byte(`{"a": ` + string(quoted(evil)) + `}`)})
 		now := e.clock.Now()
 		failed := e.claim(w, j).Failed(now, job.RunError{Type: "exit", Message: evil, At: now, Worker: w.ID, Run: 1, Attempt: 1}, 0)
 		failed.Action, failed.Reason, failed.Output = job.Discard, job.ReasonHandler, []byte(evil)
@@ -195,6 +187,14 @@ func TestNothingOfAJobIsHTML(t *testing.T) {
 		}
 	}
 	t.Logf("%d payloads on %d pages, %d raw", len(all), len(paths), raw)
+}
+
+func quoted(s string) []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return b
 }
 
 func TestASignInTakesATokenAndASignOutGivesItBack(t *testing.T) {

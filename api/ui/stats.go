@@ -14,12 +14,13 @@ const patience = 100 * time.Millisecond
 
 // figure is a number with an hour of it.
 type figure struct {
-	Name, Value string
-	Means       string // what is counted
-	Link        string
-	From        int64  // the first minute of the hour, in seconds
-	Points      string // one for each minute, with commas between
-	Seconds     bool   // points are seconds
+	ID, Name string
+	Value    string
+	Means    string // what is counted
+	Link     string
+	From     int64  // the first minute of the hour, in seconds
+	Points   string // one for each minute, with commas between
+	Seconds  bool   // points are seconds
 }
 
 // figures are the four of the overview. The last minute is under way.
@@ -57,10 +58,10 @@ func figures(stats []wire.QueueStats, b busy, now time.Time) *[4]figure {
 	}
 	from := first.Unix()
 	return &[4]figure{
-		{"In", num(sumOf(in[:])), "jobs enqueued in the last hour", jobsLink(), from, points(in[:]), false},
-		{"Out", num(sumOf(out[:])), "jobs that ended in the last hour", jobsLink("state", "completed,discarded,cancelled"), from, points(out[:]), false},
-		{"Failed attempts", num(sumOf(failed[:])), "runs that failed in the last hour", jobsLink("state", "retryable,discarded"), from, points(failed[:]), false},
-		{"Oldest wait", age(oldest, now), "of the jobs that are available", jobsLink("state", "available"), from, points(wait[:]), true},
+		{"in", "In", num(sumOf(in[:])), "jobs enqueued in the last hour", jobsLink(), from, points(in[:]), false},
+		{"out", "Out", num(sumOf(out[:])), "jobs that ended in the last hour", jobsLink("state", "completed,discarded,cancelled"), from, points(out[:]), false},
+		{"failed", "Failed attempts", num(sumOf(failed[:])), "runs that failed in the last hour", jobsLink("state", "retryable,discarded"), from, points(failed[:]), false},
+		{"oldest", "Oldest wait", age(oldest, now), "of the jobs that are available", jobsLink("state", "available"), from, points(wait[:]), true},
 	}
 }
 

@@ -37,7 +37,7 @@ type env struct {
 // away is a store whose database can go away.
 type away struct {
 	store.Store
-	gone atomic.Bool
+	gone, failures atomic.Bool
 }
 
 var errGone = errors.New("the password is hunter2")
@@ -50,7 +50,7 @@ func (a *away) ListQueues(ctx context.Context, deleted bool) ([]job.Queue, error
 }
 
 func (a *away) Failures(ctx context.Context, f job.Filter, limit int, now job.Time) (job.FailureList, error) {
-	if a.gone.Load() {
+	if a.failures.Load() {
 		return job.FailureList{}, job.ErrUnavailable
 	}
 	return a.Store.Failures(ctx, f, limit, now)

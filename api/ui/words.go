@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/slotq/slotq/shared/census"
@@ -16,7 +15,7 @@ import (
 var words = template.FuncMap{
 	"ago": ago, "age": age, "num": num, "least": least, "at": at, "seconds": seconds, "version": func() string { return version },
 	"asset": func(root, name string) string { return root + "assets/" + name + "?v=" + version },
-	"jobs":  jobsLink, "short": short, "lower": strings.ToLower, "add": func(a, b int) int { return a + b },
+	"jobs":  jobsLink, "short": short, "add": func(a, b int) int { return a + b },
 	"spans": census.Spans, "list": func(all ...string) []string { return all }, "dict": dict,
 }
 
