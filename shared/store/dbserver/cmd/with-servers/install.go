@@ -18,7 +18,7 @@ import (
 // programs are what tests run beside the servers, and the packages that hold them. They are no reason to start nothing where
 // a person tests one package; where everything is tested they must be there as the servers must.
 var programs = []struct{ name, pkg string }{{"curl", "curl"}, {"php", "php-cli"}, {"python3", "python3"}, {"node", "nodejs"},
-	{"sqlite3", "sqlite3"}, {"mariadb-dump", "mariadb-client"}, {"prometheus", "prometheus"}, {"systemd-analyze", "systemd"}}
+	{"sqlite3", "sqlite3"}, {"mariadb-dump", "mariadb-client"}, {"prometheus", "prometheus"}, {"systemd-analyze", "systemd"}, {"chromium", "chromium"}}
 
 // provide makes sure that the servers are installed, and the programs where it may install them.
 func provide(ctx context.Context, kinds []kind, environ []string, stderr io.Writer) error {
