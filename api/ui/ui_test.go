@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // env is the pages on a real api, on a SQLite file of its own.
 type env struct {
-	*testing.T
+	testing.TB
 	store  *away
 	clock  *clock.Clock
 	url    string
@@ -56,7 +56,7 @@ func (a *away) Failures(ctx context.Context, f job.Filter, limit int, now job.Ti
 	return a.Store.Failures(ctx, f, limit, now)
 }
 
-func start(t *testing.T, change ...func(*Options)) *env {
+func start(t testing.TB, change ...func(*Options)) *env {
 	t.Helper()
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "slotq.db"), store.Options{})
 	if err != nil {
@@ -70,7 +70,7 @@ func start(t *testing.T, change ...func(*Options)) *env {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	e := &env{T: t, store: &away{Store: db}, clock: clock.New(db.Now)}
+	e := &env{TB: t, store: &away{Store: db}, clock: clock.New(db.Now)}
 	api := server.New(server.Options{Store: e.store, Clock: e.clock})
 	document, err := api.Document()
 	if err != nil {
