@@ -44,7 +44,7 @@ func TestAnAnswerServesAllForTwentyTimesAsLongAsItTook(t *testing.T) {
 		if get("", time.Hour) != 1 {
 			t.Error("it was asked again too soon")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		begun := time.Now()
 		if got := get("", 100*time.Millisecond); got != 1 || time.Since(begun) != 100*time.Millisecond {
 			t.Errorf("an old answer came as %d after %s", got, time.Since(begun))

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"context"
-	"errors"
 
 	"github.com/slotq/slotq/shared/census"
 	"github.com/slotq/slotq/shared/job"
@@ -118,6 +117,3 @@ func (l *look) lastFailures() (wire.FailureList, error) {
 		return l.client.Failures(ctx, "", "", failuresShown)
 	})
 }
-
-// notFound says that an error is about something that is not there, or not for the visitor.
-func notFound(err error) bool { return errors.Is(err, job.ErrNotFound) }
