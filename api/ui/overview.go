@@ -75,13 +75,13 @@ func (s *site) overview(l *look) (any, error) {
 	return page, nil
 }
 
-// choose finds the queue whose slots are shown: the one that was asked for, else the one with the most jobs.
+// choose finds the queue whose slots are shown: the one that was asked for, else the one with the most jobs that run or may.
 func choose(rows []queueRow, name string) (chosen *queueRow) {
 	for i := range rows {
 		if rows[i].Name == name {
 			return &rows[i]
 		}
-		if chosen == nil || rows[i].Depth > chosen.Depth {
+		if chosen == nil || rows[i].Due > chosen.Due {
 			chosen = &rows[i]
 		}
 	}

@@ -19,6 +19,7 @@ type queueRow struct {
 	Counted bool
 	Least   bool // there is more than was counted
 	Depth   int64
+	Due     int64 // running and available jobs
 	Parts   []part
 	Oldest  time.Time
 	In, Out string // a minute; "" = not known
@@ -43,6 +44,7 @@ func queueRows(b busy, stats []wire.QueueStats, now time.Time) []queueRow {
 			sums[i], row.Least = b.census.Queues[j].Sum()
 			row.Counted = b.census.Queues[j].Slots != nil
 			row.Depth, row.Oldest = sums[i].Depth(), sums[i].OldestAvailable.Time()
+			row.Due = sums[i].Running + sums[i].Available + sums[i].Blocked
 			scale = max(scale, row.Depth)
 		}
 		if j := slices.IndexFunc(stats, func(s wire.QueueStats) bool { return s.Queue == q.Name }); j >= 0 {
