@@ -14,13 +14,12 @@ const countLimit = 5 * time.Second
 // counted is what was found in a slot or a queue: exact, unless it is a lower bound.
 type counted struct {
 	job.Count
-	kinds map[string]job.Count
 	least bool // there is more: a slot was counted up to store.CountRows only, or not at all
 }
 
 // countSlot counts a slot up to one piece; no piece after the end of the time.
 func (c *call) countSlot(s job.Slot, end time.Time) (counted, error) {
-	n := counted{kinds: map[string]job.Count{}}
+	n := counted{}
 	if !time.Now().Before(end) {
 		n.least = true
 		return n, nil
@@ -28,9 +27,6 @@ func (c *call) countSlot(s job.Slot, end time.Time) (counted, error) {
 	counts, next, err := c.store.Count(c.ctx, s, job.Position{}, c.now)
 	for _, k := range counts {
 		n.Add(k)
-		sum := n.kinds[k.Kind]
-		sum.Add(k)
-		n.kinds[k.Kind] = sum
 	}
 	n.least = next != nil
 	return n, err
@@ -46,7 +42,7 @@ func (c *call) countQueue(queueID int32, end time.Time) (counted, error) {
 }
 
 func (c *call) countRows(rows []job.SlotRow, end time.Time) (counted, error) {
-	sum := counted{kinds: map[string]job.Count{}}
+	sum := counted{}
 	for _, row := range rows {
 		n, err := c.countSlot(row.Slot, end)
 		if err != nil {
@@ -60,11 +56,6 @@ func (c *call) countRows(rows []job.SlotRow, end time.Time) (counted, error) {
 func (n *counted) add(o counted) {
 	n.Add(o.Count)
 	n.least = n.least || o.least
-	for kind, k := range o.kinds {
-		sum := n.kinds[kind]
-		sum.Add(k)
-		n.kinds[kind] = sum
-	}
 }
 
 // show is a figure of n, with a + when there may be more.

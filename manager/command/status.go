@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slotq/slotq/shared/census"
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
 )
@@ -34,26 +35,23 @@ func (*statusCommand) execute(c *call) error {
 	if s.Schema, _, err = c.store.Schema(c.ctx); err != nil {
 		return err
 	}
-	queues, err := c.store.ListQueues(c.ctx, false)
-	if err != nil {
-		return err
-	}
 	workers, err := c.store.Workers(c.ctx)
 	if err != nil {
 		return err
 	}
+	counts, err := census.Take(c.ctx, c.store, false, c.now, time.Now().Add(countLimit))
+	if err != nil {
+		return err
+	}
 	var oldest job.Time
-	s.Queues = len(queues)
-	end := time.Now().Add(countLimit)
-	for _, q := range queues {
-		if q.Paused {
-			s.Paused = append(s.Paused, q.Name)
+	s.Queues = len(counts.Queues)
+	for i := range counts.Queues {
+		q := &counts.Queues[i]
+		if q.Queue.Paused {
+			s.Paused = append(s.Paused, q.Queue.Name)
 		}
-		n, err := c.countQueue(q.ID, end)
-		if err != nil {
-			return err
-		}
-		s.Least = s.Least || n.least
+		n, least := q.Sum()
+		s.Least = s.Least || least
 		s.Jobs[job.Scheduled.String()] += n.Scheduled
 		s.Jobs[job.Available.String()] += n.Available + n.Blocked
 		s.Jobs[job.Running.String()] += n.Running
@@ -61,10 +59,12 @@ func (*statusCommand) execute(c *call) error {
 		if n.OldestAvailable != 0 && (oldest == 0 || n.OldestAvailable < oldest) {
 			oldest = n.OldestAvailable
 		}
-		for kind, k := range n.kinds {
-			if due := k.Available + k.Blocked; due > 0 && !served(q.Name, kind, workers) {
-				s.Unserved[kind] += due
-			}
+	}
+	tally, _ := counts.Kinds(workers)
+	kinds, _ := tally.Kinds()
+	for _, k := range kinds {
+		if k.Unserved > 0 {
+			s.Unserved[k.Kind] = k.Unserved
 		}
 	}
 	s.OldestAvailableAt = oldest.Time()
@@ -91,18 +91,9 @@ func (*statusCommand) execute(c *call) error {
 		t.row("workers", fmt.Sprintf("%d active with %d places, %d quiet, %d stopping, %d dead",
 			s.Workers[wire.WorkerActive], s.Places, s.Workers[wire.WorkerQuiet], s.Workers[wire.WorkerStopping], s.Workers[wire.WorkerDead]))
 		for _, kind := range slices.Sorted(maps.Keys(s.Unserved)) {
-			t.row("unserved", fmt.Sprintf("%s jobs of kind %s that no worker has a handler for", n.show(s.Unserved[kind]), kind))
+			t.row("unserved", fmt.Sprintf("%s jobs of kind %s that no worker takes from the slots they are in", n.show(s.Unserved[kind]), kind))
 		}
 		t.row("schema", s.Schema)
-	})
-}
-
-// served says that some worker takes jobs of the queue, in whichever slots, and has a handler for the kind.
-func served(queue, kind string, workers []job.Worker) bool {
-	return slices.ContainsFunc(workers, func(w job.Worker) bool {
-		anySlot := w
-		anySlot.Slots = nil
-		return anySlot.Serves(queue, 1) && w.ServesKind(kind)
 	})
 }
 
