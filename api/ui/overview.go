@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"time"
 
 	"github.com/slotq/slotq/shared/census"
 	"github.com/slotq/slotq/shared/job"
@@ -14,12 +15,16 @@ type overview struct {
 	Stats    *[4]figure
 	NoStats  *trouble // why there are none
 	Queues   []queueRow
-	Lanes    *lanes // of the chosen queue
+	Counted  time.Time // when, if it is a while ago; else zero
+	Lanes    *lanes    // of the chosen queue
 	Failures *failures
 	NoFailed *trouble
 	Workers  []workerRow
 	Host     string
 }
+
+// told is from which age on a page tells how old its count is.
+const told = 5 * time.Second
 
 // busy is what is known of the queues and workers that the visitor sees.
 type busy struct {
@@ -63,6 +68,9 @@ func (s *site) overview(l *look) (any, error) {
 		page.Stats = figures(stats, b, l.now)
 	}
 	page.Queues = queueRows(b, stats, l.now)
+	if at := b.census.At.Time(); l.now.Sub(at) > told {
+		page.Counted = at
+	}
 	if chosen := choose(page.Queues, l.r.URL.Query().Get("queue")); chosen != nil {
 		chosen.Chosen = true
 		page.Lanes = lanesOf(b, chosen.Name)
