@@ -7,8 +7,8 @@ PACKAGES    := $(MODULES:%=./%/...)
 LINTED      := $(MODULES) peers
 # Attacks and failovers take minutes and have the machine to themselves: make faults runs them.
 TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test/faults/cluster)
-# What runs once more without the race detector, under which it takes a tenth of its steps, rows or seeds: the model, the
-# count of rows that each statement reads with a million jobs waiting, and the simulation.
+# What runs once more without the race detector, under which it takes a tenth of its steps, rows or seeds: the model and the
+# simulation; and only without it, since nothing races there: the count of rows that each statement reads with a million jobs.
 IN_FULL     := -run "TestConformance/model|TestNoStatementReads|TestPromisesHold|TestPlanted|TestADeadWorkers" \
 	./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres ./test/e2e ./test/simulation
 FUZZTIME    ?= 30s
@@ -51,7 +51,7 @@ $(WITH_SERVERS):
 	@go build -o $@ ./shared/store/dbserver/cmd/with-servers
 
 test: $(WITH_SERVERS) ## all tests, with the race detector, on database servers of their own
-	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -race $(TESTED) && $(GOTEST) -v $(IN_FULL)'
+	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -race -skip TestNoStatementReads $(TESTED) && $(GOTEST) -v $(IN_FULL)'
 
 race: $(WITH_SERVERS) ## all tests three times in shuffled order, for what happens rarely
 	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -timeout 45m -race -count 3 -shuffle on $(TESTED)'

@@ -72,6 +72,9 @@ func (s *Server) Sight(ctx context.Context) string {
 	return strings.Join(accessOf(ctx).patterns(), " ")
 }
 
+// Sees says whether the visitor sees a queue.
+func (s *Server) Sees(ctx context.Context, queue string) bool { return accessOf(ctx).sees(queue) }
+
 // Now is the database's time.
 func (s *Server) Now() job.Time { return s.Clock.Now() }
 
@@ -105,8 +108,19 @@ func (s *Server) Held(ctx context.Context, w job.WorkerID, limit int) (list []wi
 		if err != nil {
 			return nil, err
 		}
+		queues, err := s.Store.ListQueues(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		seen := map[int32]bool{} // a job of another queue is not read only to be left out
+		for _, q := range queues {
+			seen[q.ID] = a.sees(q.Name)
+		}
 		for _, c := range claims {
 			for _, id := range c.IDs {
+				if !seen[c.Slot.QueueID] {
+					break
+				}
 				if len(jobs) > limit {
 					return jobs, nil
 				}

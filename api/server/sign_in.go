@@ -17,8 +17,8 @@ const cookieName = "__Host-slotq"
 
 // SignIn checks the secret of a token and gives it to the browser as a cookie, until the browser ends: without a session
 // here it works at every api of the database and ends with the token. Calls take it for reading alone (GET), the page for
-// its forms too, and it is sent by pages of this site alone (SameSite); no script sees it. The error is a *wire.Problem to
-// show.
+// its forms too, where they are its own (see Admit), and it is sent with links from other sites, so that one in a chat opens, but
+// with nothing else of theirs (SameSite); no script sees it. The error is a *wire.Problem to show.
 func (s *Server) SignIn(w http.ResponseWriter, r *http.Request, text string) error {
 	secret := job.APISecret(text)
 	if wrong := secret.Check(); wrong != "" {
@@ -51,7 +51,7 @@ func (s *Server) SignedIn(r *http.Request) bool {
 }
 
 func cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	return &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
 // Admit finds out what the visitor of a page may do, and returns the context that the page's calls need. A form's POST is

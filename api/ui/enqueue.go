@@ -68,32 +68,22 @@ func enqueue(l *look, form url.Values) (to, note string, err error) {
 	if text := form.Get("payload"); strings.TrimSpace(text) != "" {
 		n.Payload = []byte(text)
 	}
-	var bad []wire.FieldError
+	f := fields{form: form}
 	if _, err := strict.Parse(n.Payload); n.Payload != nil && err != nil {
 		// Here and not by the api: what is no JSON would make no JSON of the whole request, and more than a payload of it.
-		bad = append(bad, wire.FieldError{Pointer: "payload", Detail: "is no JSON: " + err.Error()})
+		f.wrong("payload", "is no JSON: "+err.Error())
 	}
-	number := func(name string, into *float64) {
-		if text := strings.TrimSpace(form.Get(name)); text != "" {
-			var err error
-			if *into, err = strconv.ParseFloat(text, 64); err != nil {
-				bad = append(bad, wire.FieldError{Pointer: name, Detail: "must be a number"})
-			}
-		}
-	}
-	var priority, attempts float64
-	number("delay_seconds", &n.DelaySeconds)
-	number("timeout_seconds", &n.TimeoutSeconds)
-	number("priority", &priority)
-	number("max_attempts", &attempts)
-	n.Priority, n.MaxAttempts = int(priority), int(attempts)
+	set(&n.DelaySeconds, f.number("delay_seconds"))
+	set(&n.TimeoutSeconds, f.number("timeout_seconds"))
+	set(&n.Priority, f.whole("priority"))
+	set(&n.MaxAttempts, f.whole("max_attempts"))
 	for tag := range strings.SplitSeq(form.Get("tags"), ",") {
 		if tag = strings.TrimSpace(tag); tag != "" {
 			n.Tags = append(n.Tags, tag)
 		}
 	}
-	if len(bad) > 0 {
-		return "", "", wire.NewProblem(wire.CodeInvalid, "", bad...)
+	if err := f.err(); err != nil {
+		return "", "", err
 	}
 	made, err := l.client.Enqueue(l.ctx, n)
 	if note = "enqueued"; made.Deduplicated {
@@ -102,8 +92,11 @@ func enqueue(l *look, form url.Values) (to, note string, err error) {
 	return "jobs/" + made.ID.String(), note, err
 }
 
-// demoJobs is how many jobs the button for them makes.
-const demoJobs = 100
+// demoJobs is how many jobs the button for them makes, in demoQueue.
+const (
+	demoJobs  = 100
+	demoQueue = "demo"
+)
 
 // demo enqueues jobs for the example handlers: most work, some fail at first, a few take long.
 func demo(l *look, _ url.Values) (to, note string, err error) {
@@ -112,7 +105,7 @@ func demo(l *look, _ url.Values) (to, note string, err error) {
 	}
 	b := wire.Batch{Atomic: true, Jobs: make([]wire.NewJob, demoJobs)}
 	for i := range b.Jobs {
-		n := wire.NewJob{Kind: "demo.shell", Queue: "demo", Payload: []byte(`{"number": ` + strconv.Itoa(i+1) + `}`), Tags: []string{"demo"}}
+		n := wire.NewJob{Kind: "demo.shell", Queue: demoQueue, Payload: []byte(`{"number": ` + strconv.Itoa(i+1) + `}`), Tags: []string{"demo"}}
 		switch {
 		case i%10 == 3:
 			n.Kind, n.Backoff = "demo.flaky", &wire.Backoff{Kind: job.BackoffList, List: []float64{2, 5}}
@@ -124,5 +117,5 @@ func demo(l *look, _ url.Values) (to, note string, err error) {
 		b.Jobs[i] = n
 	}
 	_, err = l.client.EnqueueBatch(l.ctx, b, "")
-	return "?queue=demo", "demo", err
+	return "?queue=" + demoQueue, "demo", err
 }

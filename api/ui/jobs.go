@@ -36,8 +36,25 @@ const (
 
 var filterFields = []string{"queue", "kind", "slot", "tag", "concurrency_key", "unique_key"}
 
+// filterOf reads the address. A filter that is mistyped must not show everything.
+func filterOf(u *url.URL) (url.Values, error) {
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, wire.NewProblem(wire.CodeInvalid, "The address cannot be read: "+err.Error()+".")
+	}
+	for name := range q {
+		if !slices.Contains(filterFields, name) && !slices.Contains([]string{"id", "state", "cursor", "note"}, name) {
+			return nil, wire.NewProblem(wire.CodeInvalid, "", wire.FieldError{Parameter: name, Detail: "is no filter of jobs"})
+		}
+	}
+	return q, nil
+}
+
 func (s *site) jobs(l *look) (any, error) {
-	q := l.r.URL.Query()
+	q, err := filterOf(l.r.URL)
+	if err != nil {
+		return nil, err
+	}
 	page := jobsPage{Filter: map[string]string{}, Newest: q.Get("cursor") == ""}
 	if id := strings.TrimSpace(q.Get("id")); id != "" {
 		return nil, l.search(id)

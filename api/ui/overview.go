@@ -33,6 +33,7 @@ type busy struct {
 	takers  []job.Worker // those that beat and take jobs
 	marks   map[job.WorkerID]mark
 	queues  []wire.Queue
+	partial bool // the visitor does not see all queues
 }
 
 // busy reads queues and workers as they stand; the count of the jobs may be older.
@@ -44,6 +45,7 @@ func (l *look) busy() (b busy, err error) {
 		return b, err
 	}
 	b.takers = census.Takers(b.workers, job.TimeOf(l.now), l.Lease, l.Sweep)
+	b.partial = l.API.Sight(l.ctx) != ""
 	b.marks = l.colours.of(b.workers, l.now)
 	return b, nil
 }

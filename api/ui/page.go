@@ -60,7 +60,7 @@ const (
 func (s *site) look(r *http.Request, ctx context.Context) *look {
 	return &look{site: s, ctx: ctx, r: r, now: s.API.Now().Time(), can: can{
 		Enqueue: s.API.May(ctx, job.ScopeEnqueue), Operate: s.API.May(ctx, job.ScopeOperate), Admin: s.API.May(ctx, job.ScopeAdmin),
-		Payload: s.API.May(ctx, job.ScopeReadPayload), Demo: s.Demo && s.API.May(ctx, job.ScopeEnqueue),
+		Payload: s.API.May(ctx, job.ScopeReadPayload), Demo: s.Demo && s.API.May(ctx, job.ScopeEnqueue) && s.API.Sees(ctx, demoQueue),
 	}}
 }
 
@@ -145,6 +145,7 @@ func (s *site) refuse(w http.ResponseWriter, r *http.Request, err error) {
 type trouble struct {
 	Title, Detail string
 	Fields        []wire.FieldError
+	Unsure        bool // a form may have done what it asked for
 }
 
 func (s *site) troubleOf(err error) trouble {
@@ -156,22 +157,23 @@ func (s *site) troubleOf(err error) trouble {
 			s.Log.Error("a page cannot be shown", "error", err)
 		}
 	}
-	return trouble{p.Title, p.Detail, p.Errors}
+	return trouble{p.Title, p.Detail, p.Errors, p.Status >= http.StatusInternalServerError}
 }
 
 var troublePage = parse("trouble.html")
 
 func (s *site) trouble(w http.ResponseWriter, r *http.Request, here string, may can, err error) {
 	f := frame{Root: root(r), Here: here, Title: "Trouble", Signed: s.API.SignedIn(r), Can: may, Now: time.Now(), Page: s.troubleOf(err)}
-	if r.Method == http.MethodGet {
+	status := wire.ProblemOf(err).Status
+	if r.Method == http.MethodGet && (status >= http.StatusInternalServerError || status == http.StatusTooManyRequests) {
 		f.Every = int(every.Milliseconds()) // it may be over
 	}
-	s.show(w, troublePage, f, wire.ProblemOf(err).Status)
+	s.show(w, troublePage, f, status)
 }
 
 // root is the way from a page up to the overview.
 func root(r *http.Request) string {
-	if up := strings.Count(r.URL.Path, "/") - 1; up > 0 {
+	if up := strings.Count(r.URL.EscapedPath(), "/") - 1; up > 0 {
 		return strings.Repeat("../", up)
 	}
 	return "./"

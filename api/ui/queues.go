@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/slotq/slotq/shared/census"
@@ -152,66 +151,28 @@ func settingsOf(q wire.Queue) settings {
 	return v
 }
 
-// read reads the form; what is no number is a problem of its field, as the api would say it.
+// readSettings reads the form.
 func readSettings(form url.Values) (s wire.QueueSettings, err error) {
-	var bad []wire.FieldError
-	number := func(name string, into **float64) {
-		if text := strings.TrimSpace(form.Get(name)); text != "" {
-			f, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				bad = append(bad, wire.FieldError{Pointer: name, Detail: "must be a number"})
-			}
-			*into = &f
-		}
-	}
-	whole := func(name string, into **int) {
-		if text := strings.TrimSpace(form.Get(name)); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil {
-				bad = append(bad, wire.FieldError{Pointer: name, Detail: "must be an integer"})
-			}
-			*into = &n
-		}
-	}
-	whole("slots", &s.Slots)
-	whole("priority", &s.Priority)
-	whole("max_attempts", &s.MaxAttempts)
-	whole("max_crashes", &s.MaxCrashes)
-	number("timeout_seconds", &s.TimeoutSeconds)
-	number("keep_completed_seconds", &s.KeepCompletedSeconds)
-	number("keep_discarded_seconds", &s.KeepDiscardedSeconds)
-	number("keep_cancelled_seconds", &s.KeepCancelledSeconds)
+	f := fields{form: form}
+	s.Slots, s.Priority = f.whole("slots"), f.whole("priority")
+	s.MaxAttempts, s.MaxCrashes = f.whole("max_attempts"), f.whole("max_crashes")
+	s.TimeoutSeconds = f.number("timeout_seconds")
+	s.KeepCompletedSeconds, s.KeepDiscardedSeconds, s.KeepCancelledSeconds =
+		f.number("keep_completed_seconds"), f.number("keep_discarded_seconds"), f.number("keep_cancelled_seconds")
 	if order := form.Get("order"); order != "" {
 		s.Order = &order
 	}
 	if kind := form.Get("backoff"); kind != "" {
 		s.Backoff = &wire.Backoff{Kind: kind}
-		var base, most *float64
 		switch kind {
 		case job.BackoffExponential:
-			number("backoff_base", &base)
-			number("backoff_cap", &most)
-			if base != nil {
-				s.Backoff.BaseSeconds = *base
-			}
-			if most != nil {
-				s.Backoff.CapSeconds = *most
-			}
+			set(&s.Backoff.BaseSeconds, f.number("backoff_base"))
+			set(&s.Backoff.CapSeconds, f.number("backoff_cap"))
 		case job.BackoffList:
-			for text := range strings.SplitSeq(form.Get("backoff_list"), ",") {
-				f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-				if err != nil {
-					bad = append(bad, wire.FieldError{Pointer: "backoff_list", Detail: "must be seconds with commas between"})
-					break
-				}
-				s.Backoff.List = append(s.Backoff.List, f)
-			}
+			s.Backoff.List = f.numbers("backoff_list")
 		}
 	}
-	if len(bad) > 0 {
-		return s, wire.NewProblem(wire.CodeInvalid, "", bad...)
-	}
-	return s, nil
+	return s, f.err()
 }
 
 func changeQueue(l *look, form url.Values) (to, note string, err error) {

@@ -60,6 +60,9 @@ func workersRun(n int) string {
 
 func noTakers(b busy, due int64, more bool, since string) says {
 	why := "no worker is alive"
+	if b.partial { // others may be
+		why = "no worker of your queues is alive"
+	}
 	for _, w := range b.workers {
 		if !w.Dead && !w.Takes() {
 			why = "all workers are quiet or stopping"

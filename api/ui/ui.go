@@ -23,6 +23,7 @@ type API interface {
 	Client() *wire.Client
 	May(ctx context.Context, scope job.Scope) bool
 	Sight(ctx context.Context) string
+	Sees(ctx context.Context, queue string) bool
 	Census(ctx context.Context) (census.Census, []job.Worker, error)
 	Held(ctx context.Context, w job.WorkerID, limit int) (list []wire.Job, more bool, err error)
 	Now() job.Time

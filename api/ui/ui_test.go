@@ -49,6 +49,13 @@ func (a *away) ListQueues(ctx context.Context, deleted bool) ([]job.Queue, error
 	return a.Store.ListQueues(ctx, deleted)
 }
 
+func (a *away) PauseQueue(ctx context.Context, name string, paused bool) (job.Queue, error) {
+	if a.gone.Load() {
+		return job.Queue{}, errGone
+	}
+	return a.Store.PauseQueue(ctx, name, paused)
+}
+
 func (a *away) Failures(ctx context.Context, f job.Filter, limit int, now job.Time) (job.FailureList, error) {
 	if a.failures.Load() {
 		return job.FailureList{}, job.ErrUnavailable

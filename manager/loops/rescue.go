@@ -84,7 +84,7 @@ func (m *Manager) rescueClaims(ctx context.Context, claims []job.Claim) error {
 			jobs += len(outcomes)
 			crashes += m.countRescued(outcomes)
 			for _, o := range outcomes {
-				if m.Nudge != nil {
+				if m.Nudge != nil && !o.Action.Ends() && o.RunAt <= m.Now() {
 					m.Nudge(o.Job.Queue, o.Job.Kind, c.Slot)
 				}
 			}

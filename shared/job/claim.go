@@ -96,7 +96,8 @@ func (m *Marks) At(s Slot, priority int, suspects bool, now Time) (Mark, bool) {
 
 // Unsettle takes the marks back to what was settled when they were set. It is for a claim that does not go on with the
 // scan of the last one, but looks for what is new: without it a job that was committed a moment after a scan had passed
-// its place waited for MarkTTL.
+// its place waited for MarkTTL. With lifo it does nothing: a mark there says that all newer jobs were passed, so none settles
+// that could be gone back to, and such a job waits for MarkTTL where more newer ones stand in front of it than a claim reads.
 func (m *Marks) Unsettle() {
 	for k, at := range m.at {
 		at.Mark = at.settled

@@ -3,6 +3,7 @@ package nudge
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -19,6 +20,7 @@ const (
 	perSend = 200 * time.Microsecond
 
 	maxPending = 4096 // slots and kinds; those beyond are polled for
+	maxAll     = 16   // workers told by NudgeAll: one of them lives, and not all of them come for one job
 )
 
 // How old a list of workers may be: one that is fresh is used, one that is stale is used once more while it is read
@@ -63,8 +65,9 @@ func (s *Sender) Nudge(queue, kind string, slot job.Slot) {
 	s.nudge(target{queue: queue, kind: kind, slot: slot})
 }
 
-// NudgeAll tells every worker that could run it. It is for a dead worker's jobs: where one has died others may have died
-// with it, and until they are declared dead too the one that prefers the slot may be one of them. It never blocks.
+// NudgeAll tells every worker that could run it, or some where there are many. It is for a dead worker's jobs: where one has
+// died others may have died with it, and until they are declared dead too the one that prefers the slot may be one of them. It
+// never blocks.
 func (s *Sender) NudgeAll(queue, kind string, slot job.Slot) {
 	s.nudge(target{queue: queue, kind: kind, slot: slot, all: true})
 }
@@ -149,7 +152,8 @@ func (t target) workers(list []job.Worker) (ids []job.WorkerID) {
 			ids = append(ids, w.ID)
 		}
 	}
-	return ids
+	rand.Shuffle(len(ids), func(i, k int) { ids[i], ids[k] = ids[k], ids[i] })
+	return ids[:min(len(ids), maxAll)]
 }
 
 // known returns the list of workers, asking for a newer one as its age says.

@@ -11,8 +11,8 @@ import (
 	"github.com/slotq/slotq/test/faults/check"
 )
 
-// storyLines bounds what is told of one wait.
-const storyLines = 25
+// storyLines bounds what is told of one wait by each process.
+const storyLines = 8
 
 // story tells what the services logged while a job waited too long for its next run: the row's directory is gone when
 // somebody reads the verdict.
@@ -20,12 +20,12 @@ func (x *running) story(w check.Wait) string {
 	from, to := time.UnixMicro(w.Began), time.UnixMicro(w.End)
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s (%s) ran at %s and again at %s in process %d. Meanwhile:\n", w.Job, w.Kind, from.Format(time.StampMilli), to.Format(time.StampMilli), w.Worker)
-	lines := 0
 	for _, path := range x.fleet.logs(api, manager, worker, goworker) {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			continue
 		}
+		lines := 0
 		for line := range strings.Lines(string(content)) {
 			var l struct {
 				Time  time.Time `json:"time"`

@@ -153,7 +153,7 @@ func (l *loop) claimed(done claimDone) {
 		if done.taken == 0 {
 			s.empties++
 		}
-		s.goesOn = true
+		s.goesOn = done.taken == 0 // a scan is under way; where jobs were taken the next claim sees what is new too
 		l.slots.push(s, s.again)
 	case s.owed:
 		l.slots.push(s, s.again)

@@ -2,8 +2,10 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -104,6 +106,35 @@ func TestANudgedJobIsFoundThoughAScanHasPassedItsPlace(t *testing.T) {
 		r.Nudge(slot)
 		if got := <-started; got != at {
 			t.Errorf("started %s after the nudge", got.Sub(at))
+		}
+	})
+}
+
+func TestABacklogHidesNoNudgedJobBehindAScanThatHasPassedItsPlace(t *testing.T) {
+	f := newFake(24)
+	var started chan time.Time // made in the bubble
+	in(t, f, Options{Concurrency: 2}, func(r *Runner) {
+		started = make(chan time.Time, 1)
+		r.Handle("a", func(context.Context, *Job) (any, error) { time.Sleep(50 * time.Millisecond); return nil, nil })
+		r.Handle("late", func(context.Context, *Job) (any, error) { started <- time.Now(); return nil, nil })
+	}, func(t *testing.T, r *Runner) {
+		time.Sleep(9700 * time.Millisecond)
+		slot := job.Slot{QueueID: 7, Slot: 5}
+		nobodys := f.add("nobody's", inSlot(5))
+		for n := range 2000 {
+			f.add("a", inSlot(5), func(j *job.Job) { j.RunAt += job.Time(n + 1) })
+		}
+		r.Nudge(slot)
+		synctest.Wait()
+		time.Sleep(500 * time.Millisecond)
+		f.add("late", inSlot(5), func(j *job.Job) { j.RunAt = nobodys.RunAt - 1 })
+		f.with(func() { // as a database has them
+			slices.SortStableFunc(f.jobs, func(a, b *job.Job) int { return cmp.Compare(a.RunAt, b.RunAt) })
+		})
+		at := time.Now()
+		r.Nudge(slot)
+		if wait := (<-started).Sub(at); wait > time.Second {
+			t.Errorf("started %s after the nudge", wait)
 		}
 	})
 }

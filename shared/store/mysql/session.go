@@ -35,6 +35,9 @@ func prepare(ctx context.Context, conn driver.Conn) error {
 		isolation, idle = "@@tx_isolation", fmt.Sprintf("idle_transaction_timeout = %d", idleHolder)
 	}
 	for _, statement := range []string{
+		// The driver quotes parameters as they are safe in this one. In gbk, which a server can force on its clients, a payload
+		// could end its own text.
+		"SET NAMES utf8mb4",
 		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 		"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION'",
 		// A server may have it off for everybody: a heartbeat would then never be committed, and hold its row's lock.
@@ -44,6 +47,13 @@ func prepare(ctx context.Context, conn driver.Conn) error {
 		if err := run(ctx, conn, statement); err != nil {
 			return err
 		}
+	}
+	charset, err := value(ctx, conn, "SELECT @@character_set_client")
+	if err != nil {
+		return err
+	}
+	if charset != "utf8mb4" {
+		return fmt.Errorf("the server did not accept utf8mb4: it reads what it is sent as %s", charset)
 	}
 	level, err := value(ctx, conn, "SELECT "+isolation)
 	if err != nil {

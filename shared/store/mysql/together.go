@@ -13,10 +13,37 @@ import (
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
-// together sends statements as one text, with semicolons between them. It is the only place that does so, and all its texts
-// are this program's own: what comes from outside is always a parameter, which the driver quotes. The driver tells of several
-// counts only to those who ask it without database/sql between.
+// together sends statements as one text, with semicolons between them, or as several where one would get too long. It is the
+// only place that does so, and all its texts are this program's own: what comes from outside is always a parameter, which the
+// driver quotes.
 func together(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued) (counts []int64, err error) {
+	for len(statements) > 0 {
+		n, size := 0, 0
+		for n < len(statements) && (n == 0 || size+bytesOf(statements[n]) <= statementBytes) {
+			size += bytesOf(statements[n])
+			n++
+		}
+		some, err := atOnce(ctx, conn, statements[:n])
+		if err != nil {
+			return nil, err
+		}
+		counts, statements = append(counts, some...), statements[n:]
+	}
+	return counts, nil
+}
+
+// bytesOf is about how long a statement gets.
+func bytesOf(s sqlstore.Queued) int {
+	n := len(s.Text)
+	for _, a := range s.Args {
+		n += sizeOf(a)
+	}
+	return n
+}
+
+// atOnce sends statements in one round trip. The driver tells of several counts only to those who ask it without database/sql
+// between.
+func atOnce(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued) (counts []int64, err error) {
 	var text strings.Builder
 	var args []driver.NamedValue
 	for i, s := range statements {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -118,15 +119,25 @@ func (t *tx) Insert(ctx context.Context, table string, columns []string, rows []
 	return err
 }
 
-func (t *tx) Commit(ctx context.Context) error {
-	defer t.release()
+// Flush implements sqlstore.Tx. A transaction that has only begun needs no BEGIN.
+func (t *tx) Flush(ctx context.Context) error {
 	if !t.begun && len(t.queue) == 1 {
-		return nil // nothing but BEGIN, which was never sent
+		t.queue = nil
 	}
+	if len(t.queue) == 0 {
+		return nil
+	}
+	_, err := t.exec(ctx)
+	return err
+}
+
+func (t *tx) Commit(ctx context.Context) error {
 	if len(t.queue) > 0 {
-		if _, err := t.exec(ctx); err != nil {
-			return err
-		}
+		return errors.New("COMMIT with statements that are still queued")
+	}
+	defer t.release()
+	if !t.begun {
+		return nil
 	}
 	tag, err := t.conn.Exec(ctx, "commit")
 	if err == nil && tag.String() != "COMMIT" {

@@ -19,6 +19,7 @@ type candidates struct {
 	single  bool    // a suspect was chosen: it is the claim's only job
 	limits  [5]int  // rows of each priority's head
 	blind   [5]bool // suspects that this claim may not take were passed over in each priority
+	fenced  bool    // something was read: the fence is held
 	stop    bool    // jobs that ended or went to wait stood before others of their priority, which come before the next one
 }
 
@@ -47,6 +48,7 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	if err != nil {
 		return err
 	}
+	c.fenced = true
 	budget := job.ScanRows
 	for priority := 1; priority <= 4 && !c.full() && !c.stop; priority++ {
 		head := heads[priority]

@@ -35,7 +35,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		if err == nil {
 			err = c.collect(ctx, tx)
 		}
-		if err != nil && s.db.Class(err) == Busy && !again {
+		if err != nil && s.db.Class(err) == Busy && !again && !c.fenced {
 			return errNothing // another holds the fence for long: the caller goes on to the next slot
 		}
 		if err != nil {

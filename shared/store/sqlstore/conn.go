@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"slices"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -129,7 +129,7 @@ type Queued struct {
 	Matched func(n int64) error
 }
 
-// Together runs statements in one round trip, and returns how many rows each matched.
+// Together runs statements in as few round trips as it may, and returns how many rows each matched.
 type Together func(ctx context.Context, conn *sql.Conn, statements []Queued) ([]int64, error)
 
 // Insert is an engine's way to add rows.
@@ -273,10 +273,25 @@ func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query str
 	return err
 }
 
+var errQueued = errors.New("COMMIT with statements that are still queued")
+
+// Flush implements Tx. A transaction that has only begun needs no begin.
+func (c *Conn) Flush(ctx context.Context) error {
+	if !c.begun && len(c.queue) == 1 {
+		c.queue = nil
+	}
+	_, err := c.send(ctx)
+	return err
+}
+
 // ExecMany implements Tx.
 func (c *Conn) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
 	if c.together != nil {
-		return c.sendMany(ctx, query, args)
+		statements := make([]Queued, len(args))
+		for i, a := range args {
+			statements[i].Text, statements[i].Args = c.words.Expand(query, a)
+		}
+		return c.send(ctx, statements...)
 	}
 	counts := make([]int64, len(args))
 	for i, a := range args {
@@ -289,24 +304,6 @@ func (c *Conn) ExecMany(ctx context.Context, query string, args [][]any) ([]int6
 	return counts, nil
 }
 
-// manyAtOnce is how many statements ExecMany sends together: each may have the errors of a job in it, up to 64 KiB.
-const manyAtOnce = 100
-
-func (c *Conn) sendMany(ctx context.Context, query string, args [][]any) (counts []int64, err error) {
-	for part := range slices.Chunk(args, manyAtOnce) {
-		statements := make([]Queued, len(part))
-		for i, a := range part {
-			statements[i].Text, statements[i].Args = c.words.Expand(query, a)
-		}
-		n, err := c.send(ctx, statements...)
-		if err != nil {
-			return nil, err
-		}
-		counts = append(counts, n...)
-	}
-	return counts, nil
-}
-
 // Insert implements Tx.
 func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
 	return c.insert(ctx, c, table, columns, rows, quiet)
@@ -314,14 +311,14 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows 
 
 // Commit implements Tx.
 func (c *Conn) Commit(ctx context.Context) error {
-	if !c.begun && len(c.queue) == 1 {
-		c.close(false) // nothing but its begin, which was never sent
+	if len(c.queue) > 0 {
+		return errQueued
+	}
+	if !c.begun {
+		c.close(false)
 		return nil
 	}
-	_, err := c.send(ctx)
-	if err == nil {
-		_, err = c.conn.ExecContext(ctx, "COMMIT") // alone: the counts of what stands before it are known now
-	}
+	_, err := c.conn.ExecContext(ctx, "COMMIT")
 	c.close(err != nil) // after a COMMIT that failed the transaction is in a state that nobody knows
 	return err
 }

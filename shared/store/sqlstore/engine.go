@@ -52,11 +52,14 @@ type Tx interface {
 	// which is told how many rows it matched, or of the statement itself is returned here or by the next statement; nil = any
 	// number will do.
 	Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error
+	// Flush runs what is still queued.
+	Flush(ctx context.Context) error
 	// ExecMany runs one statement for each set of arguments and returns the rows that each matched.
 	ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error)
 	// Insert adds rows, in as many statements as its size limits ask for (at most 1 MiB each where that matters);
 	// quiet leaves rows alone that collide with a unique key.
 	Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error
+	// Commit sends COMMIT and nothing else: nothing is queued any more.
 	Commit(ctx context.Context) error
 	// Rollback ends the transaction unless it was committed; the connection is clean or closed afterwards.
 	Rollback()

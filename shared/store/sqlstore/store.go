@@ -104,6 +104,9 @@ func attempt(ctx context.Context, e Engine, again bool, fn func(ctx context.Cont
 	if err := fn(ctx, tx, again); err != nil {
 		return false, err
 	}
+	if err := tx.Flush(ctx); err != nil {
+		return false, err
+	}
 	// The caller's context must not cut a COMMIT off in the middle.
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()

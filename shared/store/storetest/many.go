@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -13,6 +14,25 @@ const many = 120
 // manyTests are about claims of many jobs, which a store may end by where they stand in their slot. Only those that were
 // said to have ended may end, whatever stands between them.
 var manyTests = []Test{
+	{"jobs with all the errors and output that they may have end together and are rescued together", 0, func(f *fixture) {
+		const n = 80
+		q := f.queue("bulky")
+		f.spread(q, n)
+		f.tick(time.Second)
+		w := f.worker()
+		outcomes, errs := bulky(w.claim(q, n))
+		equal(f, "jobs", len(outcomes), n)
+		f.allCommitted(w.settle(f.now, outcomes...))
+		jobs := f.jobs(q, n)
+		for _, j := range jobs {
+			j.Slot, j.Errors = 1, errs
+		}
+		f.enqueue(jobs...)
+		dead := f.worker()
+		equal(f, "jobs", len(dead.claim(q, n)), n)
+		equal(f, "rescued", len(f.crash(dead)), n)
+		equal(f, "crashes", f.get(jobs[0].ID).Crashes, 1)
+	}},
 	{"of many jobs of a claim those end that are said to, and nothing that stands between them", 4, func(f *fixture) {
 		for _, order := range []struct {
 			name string
@@ -221,6 +241,17 @@ func (f *fixture) dueAt(q job.Queue, t job.Time, set ...func(*job.Spec)) *job.Jo
 	j := f.job(q, set...)
 	j.RunAt = t
 	return j
+}
+
+// bulky are outcomes with as much error and output as a run may leave, all of it such as grows when it is written.
+func bulky(jobs []*job.Job) (outcomes []job.Outcome, errs []job.RunError) {
+	for n := range job.MaxErrors {
+		errs = append(errs, job.RunError{Attempt: n, Type: "exit", Message: strings.Repeat("<", job.MaxErrorMessage)})
+	}
+	for _, j := range jobs {
+		outcomes = append(outcomes, job.Outcome{Job: j, Action: job.Discard, Reason: job.ReasonMaxAttempts, Output: make([]byte, 64<<10), Errors: errs})
+	}
+	return outcomes, errs
 }
 
 // spread stores n jobs of slot 1 a millisecond apart.

@@ -63,7 +63,8 @@ var scanTests = []Test{
 		marks, w := job.NewMarks(), f.worker()
 		with := func(r *job.ClaimRequest) { r.Marks = marks }
 		equal(f, "jobs", len(w.claim(q, 5, serves("mine"), with)), 0)
-		late := f.add(q, kind("mine"), func(s *job.Spec) { s.RunAt = due })
+		late := f.dueAt(q, due, kind("mine"))
+		f.enqueue(late)
 		marks.Unsettle()
 		jobs := w.claim(q, 5, serves("mine"), with)
 		equal(f, "jobs", len(jobs), 1)

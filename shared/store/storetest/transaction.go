@@ -47,6 +47,16 @@ var transactionTests = []Test{
 		f.ok(err)
 		equal(f, "rows committed", left, 0)
 	}},
+	{"a COMMIT before all was sent is refused", 0, func(f *fixture) {
+		tx, err := f.engine().Begin(f.ctx)
+		f.ok(err)
+		defer tx.Rollback()
+		err = tx.Queue(f.ctx, nil, insertOne, named("1"))
+		f.ok(err)
+		if f.db.server() && tx.Commit(f.ctx) == nil {
+			f.Fatal("a queued statement was dropped")
+		}
+	}},
 	{"a transaction in which nothing was said ends without error", 0, func(f *fixture) {
 		f.ok(f.inTransaction(func(sqlstore.Tx) error { return nil }))
 		err := f.inTransaction(func(sqlstore.Tx) error { return context.Canceled })
@@ -114,7 +124,7 @@ var queuedSteps = map[string]func(f *fixture, tx sqlstore.Tx, matched func(int64
 		_, err = tx.Exec(f.ctx, insertOne, named("3"))
 		return err
 	},
-	"Commit": func(f *fixture, tx sqlstore.Tx, matched func(int64) error) error {
+	"Flush": func(f *fixture, tx sqlstore.Tx, matched func(int64) error) error {
 		if _, err := tx.Exec(f.ctx, insertOne, named("3")); err != nil {
 			return err
 		}
@@ -124,6 +134,7 @@ var queuedSteps = map[string]func(f *fixture, tx sqlstore.Tx, matched func(int64
 
 // engine is what is below the protocol.
 func (f *fixture) engine() (e sqlstore.Engine) {
+	f.Helper()
 	f.store.(*sqlstore.Store).Wrap(func(main sqlstore.Engine) sqlstore.Engine {
 		if e == nil {
 			e = main
@@ -139,6 +150,9 @@ func (f *fixture) inTransaction(do func(sqlstore.Tx) error) error {
 	f.ok(err)
 	defer tx.Rollback()
 	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Flush(f.ctx); err != nil {
 		return err
 	}
 	return tx.Commit(f.ctx)

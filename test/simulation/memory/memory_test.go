@@ -30,6 +30,11 @@ func TestConformance(t *testing.T) {
 			"schema/an older schema is brought up to date, and each migration can be run twice",
 			"schema/a newer schema is refused and left alone",
 			"schema/all tables and indexes have names that begin with slotq_",
+			// Transactions of an engine.
+			"transaction/what is queued is run before the next statement, and its count may end it",
+			"transaction/a statement that fails among others ends them, and nothing of them stays",
+			"transaction/a COMMIT before all was sent is refused",
+			"transaction/a transaction in which nothing was said ends without error",
 			// Write their rows by SQL.
 			"queues/no more than 1,000 queues",
 			"diagnose/jobs in slots without a row are strays, all others are not",
