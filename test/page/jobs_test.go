@@ -122,13 +122,13 @@ func TestJobs(t *testing.T) {
 		b.open("/")
 		b.press("g")
 		b.press("j")
-		b.until("the jobs are open", `location.pathname === "/jobs"`)
+		b.until("the jobs are open", `location.pathname === "/jobs" && document.readyState === "complete"`) // with their script
 		b.press("n")
 		b.press("n")
 		b.press("p")
 		b.until("the first row has the focus", `document.activeElement === document.querySelector("a.row")`)
 		b.press("\r")
-		b.until("it is open", `location.pathname.startsWith("/jobs/")`)
+		b.until("it is open", `location.pathname.startsWith("/jobs/") && document.readyState === "complete"`)
 		b.press("/")
 		b.until("the search has the focus", `document.activeElement.name === "id"`)
 		b.press("gq") // into the field
