@@ -19,7 +19,7 @@ const storyLines = 8
 func (x *running) story(w check.Wait) string {
 	from, to := time.UnixMicro(w.Began), time.UnixMicro(w.End)
 	var b strings.Builder
-	fmt.Fprintf(&b, "job %s (%s) ran at %s and again at %s in process %d. Meanwhile:\n", w.Job, w.Kind, from.Format(time.StampMilli), to.Format(time.StampMilli), w.Worker)
+	fmt.Fprintf(&b, "run %d of job %s (%s) began at %s, the next one at %s in process %d. Meanwhile:\n", w.Run, w.Job, w.Kind, from.Format(time.StampMilli), to.Format(time.StampMilli), w.Worker)
 	for _, path := range x.fleet.logs(api, manager, worker, goworker) {
 		content, err := os.ReadFile(path)
 		if err != nil {

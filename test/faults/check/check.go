@@ -94,6 +94,7 @@ type Verdict struct {
 type Wait struct {
 	Job        string
 	Kind       string
+	Run        int   // the first of both
 	Began, End int64 // the starts of both runs, microseconds since 1970
 	Worker     int   // the process of the second
 }

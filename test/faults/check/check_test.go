@@ -116,6 +116,28 @@ func TestAJobThatWasStillRunningWhenItWasReadIsJudgedByWhatWasRead(t *testing.T)
 	}
 }
 
+// A run may have come to its end and died with its worker before that was committed: it counts as a crash that the witness
+// does not show, and the next crash is the second one, after which a job waits for a lease or more on purpose.
+func TestACrashThatMayNotBeTheJobsFirstIsNotJudgedByHowSoonItRunsAgain(t *testing.T) {
+	r := sound()
+	again := r.Notes[1] // run 2 of a
+	end := r.Notes[0]
+	end.What, end.At = history.End, 3*second/2 // run 1 has ended before its worker was killed
+	again.Run, again.At, again.Worker = 3, 20*second, 7
+	r.Notes = slices.Delete(append(r.Notes, end, again), 2, 3) // run 2 has not
+	r.Events = append(r.Events, history.Event{At: 15 * second / 2, Type: history.Fault, Call: history.KillWorker, Pid: 6})
+	v := Check(r)
+	for _, w := range v.Waits {
+		if w > 6*time.Second {
+			t.Errorf("judged is a wait of %s", w)
+		}
+	}
+	r.Commits = append(r.Commits, history.Commit{Job: "a", Run: 1, Outcome: "failed"})
+	if v := Check(r); v.LongestRestart != 12500*time.Millisecond {
+		t.Errorf("run 1 was committed, so that the crash of run 2 is the first: the longest wait is %s", v.LongestRestart)
+	}
+}
+
 func TestEachRuleFindsTheRecordThatBreaksIt(t *testing.T) {
 	for _, test := range []struct {
 		name  string

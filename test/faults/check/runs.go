@@ -159,13 +159,16 @@ func (j *judge) recovery() {
 	for id, starts := range j.starts {
 		for i, n := range starts {
 			death := j.death(n)
+			if death == 0 && !j.committed(n) {
+				break // its worker may have died between its end and the commit: a crash, and the next one is not the first
+			}
 			if death == 0 {
 				continue
 			}
 			if n.Key == "" && n.Run == i+1 && i+1 < len(starts) && starts[i+1].Run == n.Run+1 {
 				waits = append(waits, time.Duration(starts[i+1].At-death))
 				if j.hit(Recovery); waits[len(waits)-1] == slices.Max(waits) {
-					j.v.Slowest = Wait{Job: id, Kind: n.Via, Began: n.Wall, End: starts[i+1].Wall, Worker: starts[i+1].Worker}
+					j.v.Slowest = Wait{Job: id, Kind: n.Via, Run: n.Run, Began: n.Wall, End: starts[i+1].Wall, Worker: starts[i+1].Worker}
 				}
 			}
 			break
@@ -180,6 +183,11 @@ func (j *judge) recovery() {
 	if j.RecoveryLimit > 0 && j.v.Recovery99 > j.RecoveryLimit {
 		j.find(Recovery, "1 in 100 of %d jobs of killed workers started again only after %s (the last was %s), promised are %s", len(waits), j.v.Recovery99, j.v.Slowest.Job, j.RecoveryLimit)
 	}
+}
+
+// committed says that a worker knows of the commit of a run's outcome.
+func (j *judge) committed(n *history.Note) bool {
+	return slices.ContainsFunc(j.commits[n.Job], func(c *history.Commit) bool { return c.Run == n.Run })
 }
 
 // death is when a run's worker was killed, before the run came to its end; 0 = it was not.
