@@ -39,8 +39,7 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(binDir)
-	defer system.Clean()
-	return m.Run()
+	return system.Cleaning{Tests: m}.Run()
 }
 
 // binary returns the path of a binary.

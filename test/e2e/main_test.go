@@ -11,11 +11,4 @@ import (
 	"github.com/slotq/slotq/test/e2e/system"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(cleaning{m}) }
-
-type cleaning struct{ *testing.M }
-
-func (c cleaning) Run() int {
-	defer system.Clean()
-	return c.M.Run()
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(system.Cleaning{Tests: m}) }

@@ -17,14 +17,7 @@ import (
 	"github.com/slotq/slotq/test/e2e/system"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(cleaning{m}) }
-
-type cleaning struct{ *testing.M }
-
-func (c cleaning) Run() int {
-	defer system.Clean()
-	return c.M.Run()
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(system.Cleaning{Tests: m}) }
 
 // patience bounds what happens within a second or two on a machine that is not busy with other tests.
 const patience = 60 * time.Second

@@ -10,12 +10,12 @@ import (
 	"github.com/slotq/slotq/test/e2e/system"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(cleaning{m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(system.Cleaning{Tests: closing{m}}) }
 
-type cleaning struct{ *testing.M }
+// closing ends the browser when the tests have run.
+type closing struct{ *testing.M }
 
-func (c cleaning) Run() int {
-	defer system.Clean()
+func (c closing) Run() int {
 	defer func() { closeBrowser() }() // as it is by then
 	return c.M.Run()
 }

@@ -61,14 +61,22 @@ func TestAnIdleWorkerReadsOnceAPollAndWritesOnlyItsBeats(t *testing.T) {
 	})
 }
 
-func TestANudgeIsFollowedAtOnce(t *testing.T) {
-	f := newFake(24)
+// idle runs a worker that has had nothing to do for a while, and tells when its handler of kind a starts.
+func idle(t *testing.T, f *fake, test func(t *testing.T, r *Runner, started <-chan time.Time)) {
+	t.Helper()
 	var started chan time.Time // made in the bubble
 	in(t, f, Options{}, func(r *Runner) {
 		started = make(chan time.Time, 1)
 		r.Handle("a", func(context.Context, *Job) (any, error) { started <- time.Now(); return nil, nil })
 	}, func(t *testing.T, r *Runner) {
 		time.Sleep(9700 * time.Millisecond)
+		test(t, r, started)
+	})
+}
+
+func TestANudgeIsFollowedAtOnce(t *testing.T) {
+	f := newFake(24)
+	idle(t, f, func(t *testing.T, r *Runner, started <-chan time.Time) {
 		polls := f.count("poll")
 		f.add("a", inSlot(5))
 		at := time.Now()
@@ -91,12 +99,7 @@ func TestANudgeIsFollowedAtOnce(t *testing.T) {
 // The run_at of a job is older than its COMMIT, and a scan may have passed its place in between.
 func TestANudgedJobIsFoundThoughAScanHasPassedItsPlace(t *testing.T) {
 	f := newFake(24)
-	var started chan time.Time // made in the bubble
-	in(t, f, Options{}, func(r *Runner) {
-		started = make(chan time.Time, 1)
-		r.Handle("a", func(context.Context, *Job) (any, error) { started <- time.Now(); return nil, nil })
-	}, func(t *testing.T, r *Runner) {
-		time.Sleep(9700 * time.Millisecond)
+	idle(t, f, func(t *testing.T, r *Runner, started <-chan time.Time) {
 		slot := job.Slot{QueueID: 7, Slot: 5}
 		nobodys := f.add("nobody's", inSlot(5))
 		r.Nudge(slot)
@@ -141,12 +144,7 @@ func TestABacklogHidesNoNudgedJobBehindAScanThatHasPassedItsPlace(t *testing.T) 
 
 func TestANudgeThatComesBeforeItsJobIsDueIsFollowedByAPoll(t *testing.T) {
 	f := newFake(24)
-	var started chan time.Time // made in the bubble
-	in(t, f, Options{}, func(r *Runner) {
-		started = make(chan time.Time, 1)
-		r.Handle("a", func(context.Context, *Job) (any, error) { started <- time.Now(); return nil, nil })
-	}, func(t *testing.T, r *Runner) {
-		time.Sleep(9700 * time.Millisecond)
+	idle(t, f, func(t *testing.T, r *Runner, started <-chan time.Time) {
 		at := time.Now()
 		f.add("a", inSlot(5), func(j *job.Job) { j.RunAt += 2000 }) // by the api's clock, which is 2 ms ahead of this worker's
 		r.Nudge(job.Slot{QueueID: 7, Slot: 5})

@@ -46,11 +46,18 @@ func Program(t TB, program string) string {
 	return filepath.Join(dir, filepath.Base(program))
 }
 
-// Clean removes what Program has built. It is for TestMain.
-func Clean() {
-	if dir != "" {
-		_ = os.RemoveAll(dir)
-	}
+// Cleaning runs a package's tests and then removes what Program has built. It is for goleak.VerifyTestMain, which ends the
+// process when they have run.
+type Cleaning struct{ Tests interface{ Run() int } }
+
+// Run implements goleak.TestingM.
+func (c Cleaning) Run() int {
+	defer func() {
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	return c.Tests.Run()
 }
 
 // top finds the repository's top from the directory of a test.

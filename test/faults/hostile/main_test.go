@@ -20,14 +20,7 @@ import (
 	"github.com/slotq/slotq/test/e2e/system"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(cleaning{m}) }
-
-type cleaning struct{ *testing.M }
-
-func (c cleaning) Run() int {
-	defer system.Clean()
-	return c.M.Run()
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(system.Cleaning{Tests: m}) }
 
 // noise is what two busy cores may add to any time here.
 const noise = 3 * time.Second
