@@ -37,7 +37,7 @@ type Options struct {
 	Sweep   time.Duration   // how often to read the beats and to look for claims to rescue
 	Log     *slog.Logger
 	Metrics *Metrics
-	Nudge   func(queue, kind string, s job.Slot) // told of each job that was put back; must not block; nil = nobody is told
+	Nudge   func(queue, kind string, s job.Slot) // told of each job that was put back and is due; must not block; nil = nobody is told
 }
 
 // Manager runs the loops.

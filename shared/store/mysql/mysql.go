@@ -175,8 +175,8 @@ func (e *Engine) Migrate(ctx context.Context) error {
 // Close implements sqlstore.Engine.
 func (e *Engine) Close() error { return e.db.Close() }
 
-// statementBytes bounds one INSERT and one text of several statements, before the driver has quoted what is in them: MySQL's max_allowed_packet is 16 MiB and more by default, and a smaller statement
-// holds its locks for less.
+// statementBytes bounds one INSERT and one text of several statements, before the driver has quoted what is in them: MySQL's
+// max_allowed_packet is 16 MiB and more by default, and a smaller statement holds its locks for less.
 const statementBytes = 1 << 20
 
 // insert writes rows with as few statements as their bytes allow.

@@ -90,7 +90,7 @@ func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{conn: conn, engine: e, queue: []queued{{text: "begin"}}}, nil
+	return &tx{conn: conn, engine: e, queue: []sqlstore.Queued{{Text: "begin"}}}, nil
 }
 
 // Query implements sqlstore.Engine.

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,33 +16,26 @@ import (
 type tx struct {
 	conn   *pgxpool.Conn // nil = it has ended
 	engine *Engine
-	queue  []queued
+	queue  []sqlstore.Queued
 	begun  bool // something was sent
 }
 
-// queued is a statement that waits for the next one. matched may be nil.
-type queued struct {
-	text    string
-	args    []any
-	matched func(n int64) error
-}
-
 // send sends what is queued and the statements behind it, and returns the answers of these.
-func (t *tx) send(ctx context.Context, statements ...queued) (pgx.BatchResults, error) {
+func (t *tx) send(ctx context.Context, statements ...sqlstore.Queued) (pgx.BatchResults, error) {
 	batch := &pgx.Batch{}
 	before := t.queue
 	t.queue, t.begun = nil, true
 	for _, q := range before {
-		batch.Queue(q.text, q.args...)
+		batch.Queue(q.Text, q.Args...)
 	}
 	for _, q := range statements {
-		batch.Queue(q.text, q.args...)
+		batch.Queue(q.Text, q.Args...)
 	}
 	answers := t.conn.SendBatch(ctx, batch)
 	for _, q := range before {
 		tag, err := answers.Exec()
-		if err == nil && q.matched != nil {
-			err = q.matched(tag.RowsAffected())
+		if err == nil && q.Matched != nil {
+			err = q.Matched(tag.RowsAffected())
 		}
 		if err != nil {
 			return nil, t.end(answers, err)
@@ -63,7 +55,7 @@ func (t *tx) end(answers pgx.BatchResults, err error) error {
 // Queue implements sqlstore.Tx.
 func (t *tx) Queue(_ context.Context, matched func(n int64) error, query string, args ...any) error {
 	text, args := t.engine.words.expand(query, args)
-	t.queue = append(t.queue, queued{text, args, matched})
+	t.queue = append(t.queue, sqlstore.Queued{Text: text, Args: args, Matched: matched})
 	return nil
 }
 
@@ -77,7 +69,7 @@ func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 
 func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Rows, error) {
 	text, args := t.engine.words.expand(query, args)
-	answers, err := t.send(ctx, queued{text: text, args: args})
+	answers, err := t.send(ctx, sqlstore.Queued{Text: text, Args: args})
 	if err != nil {
 		return nil, err
 	}
@@ -90,14 +82,14 @@ func (t *tx) Query(ctx context.Context, query string, args ...any) (sqlstore.Row
 
 // ExecMany sends all in one round trip.
 func (t *tx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {
-	statements := make([]queued, len(args))
+	statements := make([]sqlstore.Queued, len(args))
 	for i, a := range args {
-		statements[i].text, statements[i].args = t.engine.words.expand(query, a)
+		statements[i].Text, statements[i].Args = t.engine.words.expand(query, a)
 	}
 	return t.exec(ctx, statements...)
 }
 
-func (t *tx) exec(ctx context.Context, statements ...queued) ([]int64, error) {
+func (t *tx) exec(ctx context.Context, statements ...sqlstore.Queued) ([]int64, error) {
 	answers, err := t.send(ctx, statements...)
 	if err != nil {
 		return nil, err
@@ -115,7 +107,7 @@ func (t *tx) exec(ctx context.Context, statements ...queued) ([]int64, error) {
 
 func (t *tx) Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error {
 	text, args := insertion(table, columns, rows, quiet)
-	_, err := t.exec(ctx, queued{text: text, args: args})
+	_, err := t.exec(ctx, sqlstore.Queued{Text: text, Args: args})
 	return err
 }
 
@@ -133,7 +125,7 @@ func (t *tx) Flush(ctx context.Context) error {
 
 func (t *tx) Commit(ctx context.Context) error {
 	if len(t.queue) > 0 {
-		return errors.New("COMMIT with statements that are still queued")
+		return sqlstore.ErrQueued
 	}
 	defer t.release()
 	if !t.begun {
@@ -163,17 +155,4 @@ func (t *tx) Rollback() {
 func (t *tx) release() {
 	t.conn.Release()
 	t.conn = nil
-}
-
-// rows is a sqlstore.Rows that reads the domain's types as what they are made of.
-type rows struct {
-	pgx.Rows
-	answers pgx.BatchResults // that they are one of; nil = none
-}
-
-func (r rows) Close() {
-	r.Rows.Close()
-	if r.answers != nil {
-		_ = r.answers.Close() // its error is that of Err
-	}
 }

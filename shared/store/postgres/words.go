@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/slotq/slotq/shared/job"
@@ -156,6 +157,19 @@ func integer(v any) int64 {
 		return int64(v)
 	}
 	panic("postgres: not an integer column")
+}
+
+// rows is a sqlstore.Rows that reads the domain's types as what they are made of.
+type rows struct {
+	pgx.Rows
+	answers pgx.BatchResults // that they are one of; nil = none
+}
+
+func (r rows) Close() {
+	r.Rows.Close()
+	if r.answers != nil {
+		_ = r.answers.Close() // its error is that of Err
+	}
 }
 
 func (r rows) Scan(dest ...any) error {

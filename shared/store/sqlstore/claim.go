@@ -20,12 +20,8 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 			// (paused or not) the look for the token is exact.
 			test = ""
 		}
-		err := tx.Queue(ctx, func(n int64) error {
-			if n != 1 {
-				return errNothing // paused or unknown; a fence that touches no row is no fence
-			}
-			return nil
-		}, "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
+		// No row: paused or unknown. A fence that touches no row is no fence.
+		err := tx.Queue(ctx, exactly(1, errNothing), "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
 		if err == nil && again {
 			if out.Jobs, err = claimedBefore(ctx, tx, r); len(out.Jobs) > 0 {
 				return err
@@ -71,12 +67,8 @@ func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries 
 	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
 		p = stretch(c.chosen)
 	}
-	err := tx.Queue(ctx, func(n int64) error {
-		if int(n) != len(c.chosen) {
-			return errMoved // one was cancelled or deleted meanwhile, or the fence failed: the token decides
-		}
-		return nil
-	}, "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
+	// Fewer: one was cancelled or deleted meanwhile, or the fence failed. The token decides.
+	err := tx.Queue(ctx, exactly(len(c.chosen), errMoved), "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
 	if err != nil {
 		return err
 	}

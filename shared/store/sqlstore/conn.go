@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -122,13 +121,6 @@ type Conn struct {
 	begun    bool     // something was sent
 }
 
-// Queued is a statement in the engine's own words that waits for the next one; Matched, if any, judges how many rows it matched.
-type Queued struct {
-	Text    string
-	Args    []any
-	Matched func(n int64) error
-}
-
 // Together runs statements in as few round trips as it may, and returns how many rows each matched.
 type Together func(ctx context.Context, conn *sql.Conn, statements []Queued) ([]int64, error)
 
@@ -192,8 +184,6 @@ func (c *Conn) Exec(ctx context.Context, query string, args ...any) (int64, erro
 
 // Raw runs a statement that is in the engine's own words already.
 func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) {
-	var res sql.Result
-	var err error
 	if len(c.queue) > 0 {
 		counts, err := c.send(ctx, Queued{Text: text, Args: args})
 		if err != nil {
@@ -201,6 +191,8 @@ func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) 
 		}
 		return counts[0], nil
 	}
+	var res sql.Result
+	var err error
 	if c.stmts == nil {
 		res, err = c.conn.ExecContext(ctx, text, args...)
 	} else {
@@ -273,8 +265,6 @@ func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query str
 	return err
 }
 
-var errQueued = errors.New("COMMIT with statements that are still queued")
-
 // Flush implements Tx. A transaction that has only begun needs no begin.
 func (c *Conn) Flush(ctx context.Context) error {
 	if !c.begun && len(c.queue) == 1 {
@@ -312,7 +302,7 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []string, rows 
 // Commit implements Tx.
 func (c *Conn) Commit(ctx context.Context) error {
 	if len(c.queue) > 0 {
-		return errQueued
+		return ErrQueued
 	}
 	if !c.begun {
 		c.close(false)

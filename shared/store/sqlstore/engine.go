@@ -9,6 +9,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -63,6 +64,26 @@ type Tx interface {
 	Commit(ctx context.Context) error
 	// Rollback ends the transaction unless it was committed; the connection is clean or closed afterwards.
 	Rollback()
+}
+
+// Queued is a statement in an engine's own words that waits for the next one; Matched, if any, judges how many rows it matched.
+type Queued struct {
+	Text    string
+	Args    []any
+	Matched func(n int64) error
+}
+
+// ErrQueued is the error of a Commit without the Flush that belongs before it.
+var ErrQueued = errors.New("COMMIT with statements that are still queued")
+
+// exactly judges how many rows a queued statement matched: any other number is an error.
+func exactly(want int, other error) func(n int64) error {
+	return func(n int64) error {
+		if n != int64(want) {
+			return other
+		}
+		return nil
+	}
 }
 
 // Rows is a result set.

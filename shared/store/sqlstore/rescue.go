@@ -72,12 +72,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 				return err
 			}
 		}
-		err := tx.Queue(ctx, func(n int64) error {
-			if n == 0 {
-				return errNothing
-			}
-			return nil
-		}, "{delete c} {by key} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
+		err := tx.Queue(ctx, exactly(1, errNothing), "{delete c} {by key} WHERE c.worker_id = ? AND c.token = ?", c.Worker, c.Token)
 		if err != nil {
 			return err
 		}
