@@ -191,16 +191,14 @@ func (g *Galera) AwaitSynced(ctx context.Context, i int) error {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		state, err := status(ctx, db, "wsrep_local_state_comment")
-		if err == nil && state == "Synced" {
-			if state, err = status(ctx, db, "wsrep_ready"); err == nil && state == "ON" {
-				return nil
-			}
+		err := caughtUp(ctx, db)
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return fmt.Errorf("node %d has not caught up (%s): %w; its log ends with:\n%s", i, state, errors.Join(ctx.Err(), err), g.nodes[i].logTail())
+			return fmt.Errorf("node %d has not caught up: %w; its log ends with:\n%s", i, errors.Join(ctx.Err(), err), g.nodes[i].logTail())
 		}
 	}
 }

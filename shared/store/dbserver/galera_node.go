@@ -3,6 +3,7 @@ package dbserver
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,4 +73,27 @@ func (e *galera) command(s *Server) command {
 func status(ctx context.Context, db *sql.DB, name string) (value string, err error) {
 	err = db.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE '"+name+"'").Scan(&name, &value)
 	return value, err
+}
+
+// caughtUp returns nil when a node is a synced member of the cluster. Its own word is not enough: one that was cut off
+// calls itself synced until it notices. So it is made to wait for all that the cluster has committed, which fails when the
+// others have gone on without it.
+func caughtUp(ctx context.Context, db *sql.DB) error {
+	state, err := status(ctx, db, "wsrep_local_state_comment")
+	if err != nil {
+		return err
+	}
+	if state != "Synced" {
+		return fmt.Errorf("it is %s", state)
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "SET wsrep_sync_wait = 1"); err != nil {
+		return err
+	}
+	var nodes int
+	return conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM mysql.wsrep_cluster_members").Scan(&nodes)
 }

@@ -42,7 +42,14 @@ func TestANodeOfAClusterThatWasKilledOrCutOffGetsWhatItMissedAndADeadClusterBegi
 	if err := g.Isolate(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
+	// Frozen, so that it comes back before it has noticed that the others went on without it.
+	if err := g.Node(2).Pause(); err != nil {
+		t.Fatal(err)
+	}
 	must(t, db, "INSERT INTO kept VALUES (3)")
+	if err := g.Node(2).Continue(); err != nil {
+		t.Fatal(err)
+	}
 	if err := g.Rejoin(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
