@@ -121,7 +121,7 @@ func (l *loop) claimed(done claimDone) {
 	fromPoll := s.polled
 	s.polled = false
 	if done.let {
-		l.slots.freed(nil, l.r.opts.Random)
+		l.slots.calm(l.r.opts.Random)
 	}
 	if done.err != nil {
 		s.rich = false
@@ -131,10 +131,15 @@ func (l *loop) claimed(done claimDone) {
 		}
 		// A trouble of this slot, such as a fence that another holds: the others are served meanwhile.
 		l.r.trouble.met("claiming jobs", done.err)
-		s.setAside(now, serving{})
+		s.setAside(now)
+		s.forget(s.waits)
 		return
 	}
 	l.answered()
+	givenUp := done.more && done.taken == 0 && s.empties >= maxEmpties
+	if s.remember(done.serving, !done.more || givenUp); s.gone {
+		s.forget(s.waits)
+	}
 	s.rich = done.taken == done.serving.max
 	if done.taken > 0 {
 		s.asideWait, s.empties = 0, 0
@@ -146,10 +151,10 @@ func (l *loop) claimed(done claimDone) {
 		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
 	}
 	switch {
-	case done.serving.roomy():
+	case s.roomy(done.serving):
 		s.narrow = true
 		l.slots.push(s, false)
-	case done.more && (done.taken > 0 || s.empties < maxEmpties):
+	case done.more && !givenUp:
 		if done.taken == 0 {
 			s.empties++
 		}
@@ -158,7 +163,7 @@ func (l *loop) claimed(done claimDone) {
 	case s.owed:
 		l.slots.push(s, s.again)
 	case done.taken == 0 && (fromPoll || done.blind || len(done.serving.refused) > 0 || done.more):
-		s.setAside(now, *done.serving)
+		s.setAside(now)
 	}
 	if done.blind && !s.ready {
 		if s.blind = true; !l.r.suspect.Load() {

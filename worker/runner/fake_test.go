@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,6 +186,10 @@ func due(j *job.Job, s job.Slot, now job.Time) bool {
 	return j.QueueID == s.QueueID && j.Slot == s.Slot && j.RunAt <= now && j.Token.IsZero()
 }
 
+func inOrder(a, b *job.Job) int {
+	return cmp.Or(cmp.Compare(a.RunAt, b.RunAt), a.ID.Compare(b.ID))
+}
+
 func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error) {
 	f.mu.Lock()
 	delay, delayed := f.delay, f.delayed
@@ -203,12 +208,18 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	var out job.Claimed
 	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
 	from, _ := r.Marks.At(r.Slot, 0, r.Suspects, r.Now)
-	for _, j := range f.jobs {
-		if due(j, r.Slot, r.Now) && !r.Serves(j.Kind) && len(out.Jobs) == 0 && j.RunAt > from.RunAt {
-			r.Marks.Set(r.Slot, 0, job.Mark{RunAt: j.RunAt, ID: j.ID}, r.Now)
+	for _, j := range slices.SortedFunc(slices.Values(f.jobs), inOrder) {
+		if !due(j, r.Slot, r.Now) || j.RunAt < from.RunAt || j.RunAt == from.RunAt && j.ID.Compare(from.ID) <= 0 {
+			continue
 		}
-		if !due(j, r.Slot, r.Now) || j.RunAt < from.RunAt || !r.Serves(j.Kind) || j.Suspect() && (!r.Suspects || len(out.Jobs) > 0) {
-			out.Suspects = out.Suspects || j.Suspect() && !r.Suspects
+		if !r.Serves(j.Kind) {
+			if len(out.Jobs) == 0 {
+				r.Marks.Set(r.Slot, 0, job.Mark{RunAt: j.RunAt, ID: j.ID}, r.Now)
+			}
+			continue
+		}
+		if j.Suspect() && (!r.Suspects || len(out.Jobs) > 0) {
+			out.Suspects = out.Suspects || !r.Suspects
 			continue
 		}
 		j.Token, j.Run = r.Token, j.Run+1

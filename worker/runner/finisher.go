@@ -199,7 +199,7 @@ func (r *Runner) settle(batch []ending, verdicts []job.Verdict) {
 	r.held.settle(batch)
 	if suspect {
 		r.suspect.Store(false)
-		r.loop.freed(nil)
+		r.loop.suspectEnded()
 	}
 }
 

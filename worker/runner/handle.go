@@ -80,6 +80,7 @@ type handler struct {
 	grace   time.Duration
 	limit   int32        // 0 = none
 	used    atomic.Int32 // jobs that run, and places that a claim under way may fill
+	waiting int          // slots that wait for its room; the claim loop's alone
 }
 
 // Handle makes fn the handler of a kind; kind "*" catches all that have no other. It panics on a kind that is not

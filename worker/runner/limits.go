@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"sync/atomic"
 	"time"
 )
@@ -43,17 +42,6 @@ func (p *places) enough() int32 { return max(1, p.total/8) }
 
 // room is how many more of a handler's jobs may run.
 func (h *handler) room() int { return int(h.limit - h.used.Load()) }
-
-// compareHandlers orders handlers by kind, after nil.
-func compareHandlers(a, b *handler) int {
-	kind := func(h *handler) string {
-		if h == nil {
-			return ""
-		}
-		return h.kind
-	}
-	return cmp.Compare(kind(a), kind(b))
-}
 
 // full says that no handler has room, so that a claim could take nothing.
 func (hs *handlerSet) full() bool {
@@ -120,16 +108,6 @@ func (s *serving) settle(runs []run) {
 		}
 		h.used.Add(-unused)
 	}
-}
-
-// roomy says whether a handler that was refused has room all the same: the claim was only too large for it.
-func (s *serving) roomy() bool {
-	for _, h := range s.refused {
-		if h.room() > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func contains(hs []*handler, h *handler) bool {

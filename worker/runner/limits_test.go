@@ -14,7 +14,7 @@ import (
 type gauge struct{ now, most, total atomic.Int32 }
 
 func (g *gauge) handler(d time.Duration) Func {
-	return func(context.Context, *Job) (any, error) {
+	return func(ctx context.Context, _ *Job) (any, error) {
 		n := g.now.Add(1)
 		g.total.Add(1)
 		for {
@@ -23,7 +23,10 @@ func (g *gauge) handler(d time.Duration) Func {
 				break
 			}
 		}
-		time.Sleep(d)
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
 		g.now.Add(-1)
 		return nil, nil
 	}
@@ -121,6 +124,85 @@ func TestAKindsLimitHoldsAndDelaysNoOtherKind(t *testing.T) {
 		time.Sleep(2500 * time.Millisecond)
 		if got, most := limited.total.Load(), limited.most.Load(); got < 54 || most != 2 {
 			t.Errorf("%d jobs of the limited kind ran in 4s, at most %d at once; want about 60, 2 at once", got, most)
+		}
+	})
+}
+
+func TestASlotWaitsForAKindWhoseJobsItsLastClaimNoLongerSaw(t *testing.T) {
+	f, g := newFake(1), &gauge{}
+	in(t, f, Options{}, func(r *Runner) {
+		r.Handle("limited", g.handler(30*time.Second), HandlerOptions{Concurrency: 1})
+		r.Handle("free", nothing)
+	}, func(t *testing.T, r *Runner) {
+		f.add("limited")
+		f.add("limited")
+		for range 28 { // each leads to a claim; from the third second on it begins behind the job that has to wait
+			f.add("free")
+			r.Nudge(job.Slot{QueueID: 7, Slot: 1})
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2*time.Second + 10*time.Millisecond)
+		if g.total.Load() != 2 {
+			t.Error("the job waits though its kind has room")
+		}
+	})
+}
+
+func TestAPlaceThatAClaimHeldForNothingIsFilledFromTheSlotThatWasRefusedMeanwhile(t *testing.T) {
+	f, g := newFake(2), &gauge{}
+	f.delayed, f.delay = 1, 20*time.Millisecond
+	in(t, f, Options{Concurrency: 2, Claims: 2}, func(r *Runner) {
+		r.Handle("limited", g.handler(time.Second), HandlerOptions{Concurrency: 1})
+		r.Handle("free", nothing)
+	}, func(t *testing.T, r *Runner) {
+		time.Sleep(9700 * time.Millisecond)
+		f.add("limited", inSlot(2))
+		r.Nudge(job.Slot{QueueID: 7, Slot: 1}) // whose claim holds the place for what it might find
+		r.Nudge(job.Slot{QueueID: 7, Slot: 2})
+		time.Sleep(100 * time.Millisecond)
+		if g.total.Load() != 1 {
+			t.Error("the job waits though nothing runs")
+		}
+	})
+}
+
+func TestAllPlacesThatAreFreedAtOnceAreFilledFromWhateverSlotsWait(t *testing.T) {
+	f, g := newFake(8), &gauge{}
+	in(t, f, Options{}, func(r *Runner) {
+		r.Handle("limited", g.handler(30*time.Second), HandlerOptions{Concurrency: 4})
+		r.Handle("free", nothing)
+	}, func(t *testing.T, r *Runner) {
+		for slot := 1; slot <= 8; slot++ {
+			f.add("limited", inSlot(slot))
+			r.Nudge(job.Slot{QueueID: 7, Slot: slot})
+		}
+		time.Sleep(30*time.Second + 100*time.Millisecond)
+		if g.total.Load() != 8 {
+			t.Errorf("%d of the 4 jobs that waited were started when 4 had ended", g.total.Load()-4)
+		}
+	})
+}
+
+func TestASlotWithJobsOfTwoKindsAtTheirLimitsWaitsForBoth(t *testing.T) {
+	f, first, second := newFake(2), &gauge{}, &gauge{}
+	in(t, f, Options{}, func(r *Runner) {
+		r.Handle("first", first.handler(30*time.Second), HandlerOptions{Concurrency: 1})
+		r.Handle("second", second.handler(40*time.Second), HandlerOptions{Concurrency: 1})
+		r.Handle("free", nothing)
+	}, func(t *testing.T, r *Runner) {
+		for range 2 {
+			f.add("first")
+			f.add("second")
+		}
+		r.Nudge(job.Slot{QueueID: 7, Slot: 1})
+		for _, wait := range []struct {
+			g    *gauge
+			till time.Duration
+		}{{first, 30 * time.Second}, {second, 10 * time.Second}} {
+			time.Sleep(wait.till + 50*time.Millisecond)
+			if wait.g.total.Load() != 2 {
+				t.Error("a job waits though its kind has room")
+			}
 		}
 	})
 }

@@ -19,13 +19,13 @@ type loop struct {
 	r     *Runner
 	slots slots
 
-	shares  chan shareUpdate
-	claims  chan claimDone
-	polls   chan pollDone
-	signal  signal // something in what follows, or the runner's state, has changed
-	mu      sync.Mutex
-	nudged  map[job.Slot]struct{}
-	freeing map[*handler]struct{} // handlers that have room again; nil = no suspect is held any more
+	shares chan shareUpdate
+	claims chan claimDone
+	polls  chan pollDone
+	signal signal // something in what follows, or the runner's state, has changed
+	mu     sync.Mutex
+	nudged map[job.Slot]struct{}
+	calm   bool // no suspect is held any more
 
 	workers   int // how many are alive
 	claiming  int // claims under way
@@ -50,7 +50,7 @@ const (
 func (l *loop) init(r *Runner) {
 	l.r, l.signal = r, newSignal()
 	l.shares, l.claims, l.polls = make(chan shareUpdate), make(chan claimDone), make(chan pollDone)
-	l.nudged, l.freeing = map[job.Slot]struct{}{}, map[*handler]struct{}{}
+	l.nudged = map[job.Slot]struct{}{}
 	l.idle, l.workers = firstPoll, 1
 }
 
@@ -67,10 +67,10 @@ func (l *loop) nudge(s job.Slot) {
 	l.wake()
 }
 
-// freed notes that a handler has room again; nil = no suspect is held any more.
-func (l *loop) freed(h *handler) {
+// suspectEnded notes that no suspect is held any more.
+func (l *loop) suspectEnded() {
 	l.mu.Lock()
-	l.freeing[h] = struct{}{}
+	l.calm = true
 	l.mu.Unlock()
 	l.wake()
 }
@@ -127,10 +127,10 @@ func (l *loop) listen() {
 			l.r.stale.send() // a queue that was just made; when it is not, adopt forgets the nudge
 		}
 	}
-	for _, h := range slices.SortedFunc(maps.Keys(l.freeing), compareHandlers) {
-		l.slots.freed(h, l.r.opts.Random)
+	if l.calm {
+		l.calm = false
+		l.slots.calm(l.r.opts.Random)
 	}
-	clear(l.freeing)
 }
 
 // shareUpdate is what the refresh hands over.
@@ -170,7 +170,7 @@ func (l *loop) step(now time.Time) time.Time {
 		return now.Add(placesDelay)
 	}
 	if l.r.handlers.full() {
-		return never // woken by freed
+		return never // woken by roomIn
 	}
 	if at, wait := l.waitForPlaces(now); wait {
 		return earlier(at, never)
@@ -180,7 +180,7 @@ func (l *loop) step(now time.Time) time.Time {
 		l.poll(now)
 	}
 	for l.claiming < l.r.opts.Claims && l.free() > 0 {
-		s := l.slots.pop()
+		s := l.slots.next(l.r.handlers.limited, l.r.opts.Random)
 		if s == nil {
 			break
 		}

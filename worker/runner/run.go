@@ -115,7 +115,7 @@ func (r *Runner) end(x *run, result executor.Result, deaf bool) bool {
 // roomIn gives a job's place under its handler's own limit back.
 func (r *Runner) roomIn(h *handler) {
 	if h.limit > 0 && h.used.Add(-1) < h.limit {
-		r.loop.freed(h)
+		r.loop.wake()
 	}
 }
 

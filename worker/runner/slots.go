@@ -2,6 +2,7 @@ package runner
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -29,8 +30,8 @@ type slot struct {
 
 	aside     time.Time // not polled before: a claim found only jobs that it may not take
 	asideWait time.Duration
-	waits     *handler // aside until this handler has room
-	blind     bool     // its last claim might take no suspect and has passed over some
+	waits     []*handler // it has jobs of these, which had no room when a claim met them
+	blind     bool       // its last claim might take no suspect and has passed over some
 }
 
 // How long a slot is set aside whose due jobs this worker cannot take; doubled each time.
@@ -41,16 +42,44 @@ const (
 )
 
 // setAside keeps the slot out of the polls for a while.
-func (s *slot) setAside(now time.Time, limits serving) {
+func (s *slot) setAside(now time.Time) {
 	s.asideWait = min(max(2*s.asideWait, firstAside), longAside)
-	s.aside, s.waits, s.empties = now.Add(s.asideWait), nil, 0
-	for _, h := range limits.refused {
-		s.waits = h
-	}
+	s.aside, s.empties = now.Add(s.asideWait), 0
 }
 
 // comeBack ends that.
-func (s *slot) comeBack() { s.aside, s.waits, s.blind = time.Time{}, nil, false }
+func (s *slot) comeBack() { s.aside, s.blind = time.Time{}, false }
+
+// remember notes for which handlers the slot has jobs that had to be left. What a claim has met is not enough: the next
+// ones begin behind it. It holds until a claim that had room for a handler has looked at everything.
+func (s *slot) remember(serving *serving, all bool) {
+	if all {
+		s.forget(serving.reserved)
+	}
+	for _, h := range serving.refused {
+		if !contains(s.waits, h) {
+			s.waits = append(s.waits, h)
+			h.waiting++
+		}
+	}
+}
+
+// forget ends that for these handlers.
+func (s *slot) forget(hs []*handler) {
+	s.waits = slices.DeleteFunc(s.waits, func(h *handler) bool {
+		done := contains(hs, h)
+		if done {
+			h.waiting--
+		}
+		return done
+	})
+}
+
+// roomy says that a handler whose jobs were left has room all the same: the claim was only too large for it, or has ended
+// when there was none.
+func (s *slot) roomy(serving *serving) bool {
+	return slices.ContainsFunc(s.waits, func(h *handler) bool { return h.room() > 0 && !contains(serving.reserved, h) })
+}
 
 // pollable says whether a poll may look into the slot: not while it is known to have jobs, or has none to take.
 func (s *slot) pollable(now time.Time) bool {
@@ -84,6 +113,35 @@ func (ss *slots) push(s *slot, first bool) {
 	} else {
 		ss.ready = append(ss.ready, s)
 	}
+}
+
+// next takes the slot to claim from: one that waits for a handler that has room, before those that are ready. It was
+// passed over when it was its turn, and takes no more than there is room.
+func (ss *slots) next(limited []*handler, random func(n int64) int64) *slot {
+	for _, h := range limited {
+		if h.waiting == 0 || h.room() <= 0 {
+			continue
+		}
+		if s := ss.waiting(h, random); s != nil {
+			s.comeBack()
+			s.narrow = true
+			return s
+		}
+	}
+	return ss.pop()
+}
+
+// waiting returns a slot that waits for the handler and is not claimed from soon anyway; which one is drawn, so that each
+// has its turn.
+func (ss *slots) waiting(h *handler, random func(n int64) int64) *slot {
+	first := int(random(int64(len(ss.order))))
+	for i := range ss.order {
+		s := ss.order[(first+i)%len(ss.order)]
+		if !s.ready && !s.claiming && contains(s.waits, h) {
+			return s
+		}
+	}
+	return nil
 }
 
 // pop takes the next slot that is still served.
@@ -126,6 +184,7 @@ func (ss *slots) adopt(shared []share) {
 	}
 	for at, s := range ss.all {
 		if next[at] == nil {
+			s.forget(s.waits)
 			s.gone = true
 		}
 	}
@@ -136,21 +195,16 @@ func compareSlots(a, b job.Slot) int {
 	return cmp.Or(cmp.Compare(a.QueueID, b.QueueID), cmp.Compare(a.Slot, b.Slot))
 }
 
-// freed brings back what waited for room: one slot for a handler, since its one free place serves one claim; all of
-// them when no suspect is held any more, which is rare. Which slot comes first is drawn, so that each has its turn.
-func (ss *slots) freed(h *handler, random func(n int64) int64) {
+// calm brings back what may have a suspect, since none is held any more: all of them, which is rare. Which slot comes
+// first is drawn.
+func (ss *slots) calm(random func(n int64) int64) {
 	if len(ss.order) == 0 {
 		return
 	}
 	first := int(random(int64(len(ss.order))))
 	for i := range ss.order {
-		s := ss.order[(first+i)%len(ss.order)]
-		if h == nil && s.blind {
+		if s := ss.order[(first+i)%len(ss.order)]; s.blind {
 			ss.push(s, false)
-		} else if h != nil && s.waits == h {
-			s.narrow = true
-			ss.push(s, false)
-			return
 		}
 	}
 }
