@@ -199,12 +199,14 @@ func (f *fixture) variety() (all []*job.Job) {
 		all = append(all, f.add(queues[n/2%2], set...))
 	}
 	w := f.worker()
+	ran := map[string]int{} // of each kind, so that each has come to everything, whatever slots were drawn
 	for _, q := range queues {
 		for slot := 1; slot <= 3; slot++ {
 			c, err := w.take(w.request(q, slot, 7, f.now))
 			f.ok(err)
-			for n, j := range c.Jobs {
-				switch n % 5 {
+			for _, j := range c.Jobs {
+				ran[j.Kind]++
+				switch ran[j.Kind] % 5 {
 				case 0:
 					w.commit(completed(j))
 				case 1:
