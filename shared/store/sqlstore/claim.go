@@ -65,7 +65,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries int) error {
 	p := ofClaim(c.chosen)
 	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
-		p = stretch(c.chosen)
+		p = stretch(c.dialect, c.chosen)
 	}
 	// Fewer: one was cancelled or deleted meanwhile, or the fence failed. The token decides.
 	err := tx.Queue(ctx, exactly(len(c.chosen), errMoved), "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)

@@ -13,7 +13,7 @@ import (
 // outcome cannot hold back its neighbours.
 func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outcome, done []job.Token, now job.Time) ([]job.Verdict, error) {
 	var verdicts []job.Verdict
-	var c care
+	c := care{dialect: s.db.Dialect()}
 	err := s.write(ctx, "finish", func(ctx context.Context, tx Tx, again bool) (err error) {
 		c.again = again
 		if err := fence(ctx, tx, keySlots(jobsOf(outcomes))); err != nil {
@@ -55,9 +55,10 @@ type ending struct {
 
 // care is what the tries of one operation remember of each other.
 type care struct {
-	tries int
-	again bool // an earlier COMMIT had an unknown outcome: a token in history may be this operation's own
-	apart bool // some tokens of a statement were gone: one statement each tells whose
+	dialect Dialect
+	tries   int
+	again   bool // an earlier COMMIT had an unknown outcome: a token in history may be this operation's own
+	apart   bool // some tokens of a statement were gone: one statement each tells whose
 }
 
 // apply writes outcomes, each where its token still stands. The fences of concurrency keys are held.

@@ -34,7 +34,7 @@ func (s *Store) Purge(ctx context.Context, name string, before job.Time, limit i
 	if err != nil || len(waiting) == 0 {
 		return 0, false, err
 	}
-	var c care
+	c := care{dialect: s.db.Dialect()}
 	err = s.write(ctx, "purge", func(ctx context.Context, tx Tx, again bool) error {
 		n, c.again = 0, again
 		if err := fence(ctx, tx, keySlots(waiting)); err != nil {

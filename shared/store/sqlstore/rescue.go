@@ -64,7 +64,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 	if err != nil {
 		return err
 	}
-	var care care
+	care := care{dialect: s.db.Dialect()}
 	return s.write(ctx, operation, func(ctx context.Context, tx Tx, _ bool) error {
 		*out = nil
 		if keyed { // all jobs of a claim are of one slot; a fence taken without need does no harm
