@@ -138,7 +138,7 @@ func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, er
 
 // Dialect implements sqlstore.Engine.
 func (e *Engine) Dialect() sqlstore.Dialect {
-	return sqlstore.Dialect{RowCompare: true, DerivedUnion: true}
+	return sqlstore.Dialect{RowCompare: true, Stretch: true, DerivedUnion: true}
 }
 
 // Class implements sqlstore.Engine.

@@ -63,7 +63,7 @@ func (c *care) together(held []*job.Job, now job.Time) pick {
 		}
 		return pairs(held[:all])
 	}
-	if m := alike(held[:n], priorityOf); m >= manyOfOne && c.tries == 1 && inRow(held[:m]) && now.Sub(held[0].StartedAt) <= stretchAge {
+	if m := alike(held[:n], priorityOf); c.dialect.Stretch && m >= manyOfOne && c.tries == 1 && inRow(held[:m]) && now.Sub(held[0].StartedAt) <= stretchAge {
 		return stretch(c.dialect, held[:m])
 	}
 	return ofClaim(held[:n])

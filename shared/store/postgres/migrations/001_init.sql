@@ -78,6 +78,9 @@ CREATE TABLE IF NOT EXISTS slotq_claims (
     PRIMARY KEY (worker_id, token)
 );
 
+-- Ids hardly shrink, and trying costs as much as writing them.
+ALTER TABLE slotq_claims ALTER COLUMN ids SET STORAGE EXTERNAL;
+
 CREATE TABLE IF NOT EXISTS slotq_history (
     state SMALLINT NOT NULL,
     id UUID NOT NULL,
