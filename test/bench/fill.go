@@ -11,7 +11,7 @@ import (
 // payload is 100 bytes, as in the figures that other queues publish.
 var payload = append(append([]byte{'"'}, bytes.Repeat([]byte("x"), 98)...), '"')
 
-// fill enqueues jobs of a kind in batches of 1,000, changed by each.
+// fill enqueues jobs of a kind in batches of 1,000, each with a time of its own as a request has, and changed by change.
 func fill(ctx context.Context, s store.Store, queue, kind string, n int, change func(*job.Spec)) (job.Queue, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
@@ -22,6 +22,9 @@ func fill(ctx context.Context, s store.Store, queue, kind string, n int, change 
 		return q, err
 	}
 	for n > 0 {
+		if now, err = s.Now(ctx); err != nil {
+			return q, err
+		}
 		var jobs []*job.Job
 		for range min(n, 1000) {
 			spec := &job.Spec{Queue: queue, Kind: kind, Payload: payload}
