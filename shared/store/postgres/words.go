@@ -15,15 +15,11 @@ import (
 // which the connection prepares once.
 type words struct{ texts sync.Map }
 
-// among is neither a join, for which the planner would look each id up, nor = ANY, which is compared with one after the other:
-// the list becomes a hash table that each row is looked up in.
-const among = "(j.id IN (SELECT unnest(?::uuid[]))) IS NOT FALSE"
-
 func (w *words) text(portable string) string {
 	if t, ok := w.texts.Load(portable); ok {
 		return t.(string)
 	}
-	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{among ??}", among, "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
+	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
 		"{with queue}", "JOIN slotq_queues q ON q.id = j.queue_id",
 		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
 	var b strings.Builder

@@ -22,7 +22,7 @@ import (
 //	::type       a cast that only PostgreSQL needs
 //	{by id}      after a table's name or alias: use the unique index on the job's id
 //	{by key}     after a table's name or alias: use the primary key
-//	{among ??}   the job j is one of a list of ids, which is not to choose the index
+//	{among ??}   the job j is one of a list of ids, which is not to choose the index; for a Dialect with Stretch
 //	{delete j}   DELETE of jobs, alias j
 //	{delete c}   DELETE of claims, alias c
 //	{with queue} join the queue q of the job j, jobs first
