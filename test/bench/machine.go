@@ -53,10 +53,8 @@ func (b *bench) librariesOf(ctx context.Context) (versions []string) {
 			}
 		}
 	}
-	if source, err := peersModule(); err == nil {
-		if b, err := os.ReadFile(filepath.Join(source, "graphile", "package.json")); err == nil {
-			versions = append(versions, "graphile-worker "+quoted(string(b), `"graphile-worker": "`))
-		}
+	if b, err := os.ReadFile(filepath.Join(peersModule, "graphile", "package.json")); err == nil {
+		versions = append(versions, "graphile-worker "+quoted(string(b), `"graphile-worker": "`))
 	}
 	return versions
 }

@@ -109,14 +109,14 @@ func firstLine(s string) string {
 	return line
 }
 
+// peersModule is where the module of the peers is, seen from where the benchmarks are run. It is in no workspace, so go list
+// does not know it.
+const peersModule = "peers"
+
 // installGraphile fetches Graphile Worker with npm, as its package-lock.json has it.
 func (b *bench) installGraphile() (dir string, err error) {
-	source, err := peersModule()
-	if err != nil {
-		return "", err
-	}
 	dir = filepath.Join(b.dir, "graphile")
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(source, "graphile"))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(peersModule, "graphile"))); err != nil {
 		return "", err
 	}
 	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
@@ -125,10 +125,4 @@ func (b *bench) installGraphile() (dir string, err error) {
 		return "", fmt.Errorf("npm ci: %w: %s", err, firstLine(string(out)))
 	}
 	return dir, nil
-}
-
-// peersModule is where the module of the peers is.
-func peersModule() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/slotq/slotq/peers").Output()
-	return strings.TrimSpace(string(out)), err
 }
