@@ -137,10 +137,10 @@ func (l *loop) claimed(done claimDone) {
 	}
 	l.answered()
 	givenUp := done.more && done.taken == 0 && s.empties >= maxEmpties
-	if s.remember(done.serving, !done.more || givenUp); s.gone {
+	s.rich = done.taken == done.serving.max
+	if s.remember(done.serving, !done.more || givenUp, s.rich); s.gone {
 		s.forget(s.waits)
 	}
-	s.rich = done.taken == done.serving.max
 	if done.taken > 0 {
 		s.asideWait, s.empties = 0, 0
 	}

@@ -38,6 +38,7 @@ type fake struct {
 	workers map[job.WorkerID]*job.Worker
 	claims  []job.Claim
 	calls   map[string]int
+	single  int // claims that were to bring one job
 	refuse  func(job.Outcome) error
 	cancels []job.ID
 	beats   []time.Time // acknowledged
@@ -204,6 +205,9 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	}
 	if w := f.workers[r.Worker]; w == nil || w.Dead {
 		return job.Claimed{}, job.ErrWorkerDead
+	}
+	if r.Max == 1 {
+		f.single++
 	}
 	var out job.Claimed
 	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}

@@ -60,6 +60,7 @@ type serving struct {
 	max      int
 	reserved []*handler
 	refused  []*handler // met at their limit, or with less room than the claim is large
+	unfilled []*handler // reserved, and none of the jobs is theirs
 }
 
 // reserve says what a claim of at most n jobs may take. In a narrow claim n shrinks to what the handlers that were
@@ -106,7 +107,9 @@ func (s *serving) settle(runs []run) {
 				unused--
 			}
 		}
-		h.used.Add(-unused)
+		if h.used.Add(-unused); unused == int32(s.max) {
+			s.unfilled = append(s.unfilled, h)
+		}
 	}
 }
 

@@ -51,10 +51,15 @@ func (s *slot) setAside(now time.Time) {
 func (s *slot) comeBack() { s.aside, s.blind = time.Time{}, false }
 
 // remember notes for which handlers the slot has jobs that had to be left. What a claim has met is not enough: the next
-// ones begin behind it. It holds until a claim that had room for a handler has looked at everything.
-func (s *slot) remember(serving *serving, all bool) {
-	if all {
+// ones begin behind it. It holds until a claim that had room for a handler has looked at everything, or has filled its places
+// with others' jobs: what was left stood before those. It was another worker's by then, or a claim meets it again; kept in mind
+// it would make every second claim of a backlog a narrow one.
+func (s *slot) remember(serving *serving, all, filled bool) {
+	switch {
+	case all:
 		s.forget(serving.reserved)
+	case filled:
+		s.forget(serving.unfilled)
 	}
 	for _, h := range serving.refused {
 		if !contains(s.waits, h) {
