@@ -31,6 +31,8 @@ type Claimed struct {
 	// kinds that it could serve when its marks were set.
 	Suspects bool
 	Expired  int // jobs that it met too late to start, and ended
+	// Closed says that the slot was not looked into: it is paused or unknown, or somebody held its fence for long.
+	Closed bool
 }
 
 // ScanRows is the most rows that one try to claim reads past jobs it may not take (kinds it does not serve, suspects,

@@ -14,6 +14,8 @@ type claimDone struct {
 	serving *serving
 	blind   bool // it might take no suspect, and has passed over some
 	let     bool // it might take one and has found none: another claim may
+	narrow  bool // it was no larger than what the kinds with a limit have room for
+	closed  bool // the slot was not looked into
 	taken   int
 	more    bool
 	err     error
@@ -26,15 +28,17 @@ func (l *loop) claim(s *slot) {
 		free = max(1, free/(l.r.opts.Claims-l.claiming))
 	}
 	s.look()
-	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)
+	narrow := s.narrow
+	serving := l.r.handlers.reserve(min(free, maxClaim), narrow)
 	l.r.places.take(serving.max)
 	l.r.claiming.Add(1)
 	l.claiming++
-	s.claiming, s.again, s.narrow = true, false, false
+	s.claiming, s.again, s.narrow, s.polling = true, false, false, false
 	lifo := s.queue.LIFO
 	blind := !l.r.suspect.CompareAndSwap(false, true)
 	go func() {
 		done := l.r.claim(s, serving, lifo, !blind)
+		done.narrow = narrow
 		if done.more {
 			l.r.claiming.Add(-1)
 		}
@@ -55,7 +59,7 @@ func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone
 	if err != nil {
 		got = job.Claimed{}
 	}
-	done.taken, done.more, done.blind, done.err = len(got.Jobs), got.More, got.Suspects, err
+	done.taken, done.more, done.blind, done.closed, done.err = len(got.Jobs), got.More, got.Suspects, got.Closed, err
 	if !got.More {
 		r.claiming.Add(-1) // before these jobs start: the outcome of the last that runs waits for no others
 	}
@@ -123,26 +127,30 @@ func (l *loop) claimed(done claimDone) {
 	if done.let {
 		l.slots.calm(l.r.opts.Random)
 	}
-	if done.err != nil {
-		s.rich = false
-		if errors.Is(done.err, job.ErrUnavailable) || errors.Is(done.err, job.ErrWorkerDead) {
-			l.failed("claiming jobs", done.err)
-			return
-		}
-		// A trouble of this slot, such as a fence that another holds: the others are served meanwhile.
+	s.rich = done.taken == done.serving.max
+	switch {
+	case errors.Is(done.err, job.ErrUnavailable) || errors.Is(done.err, job.ErrWorkerDead):
+		l.failed("claiming jobs", done.err)
+		return
+	case done.err != nil: // a trouble of this slot: the others are served meanwhile
 		l.r.trouble.met("claiming jobs", done.err)
-		s.setAside(now)
-		s.forget(s.waits)
+		s.leave(now)
 		return
 	}
 	l.answered()
+	if done.closed {
+		s.leave(now)
+		return
+	}
 	givenUp := done.more && done.taken == 0 && s.empties >= maxEmpties
-	s.rich = done.taken == done.serving.max
-	if s.remember(done.serving, !done.more || givenUp, s.rich); s.gone {
+	if s.remember(done, givenUp); s.gone {
 		s.forget(s.waits)
 	}
 	if done.taken > 0 {
 		s.asideWait, s.empties = 0, 0
+	}
+	if done.narrow && done.taken == 0 && !done.more && !done.blind {
+		l.pollAt = earlier(l.pollAt, now) // what was remembered is old: one read tells of which slots
 	}
 	if fromPoll == (done.taken > 0) {
 		// Where a poll has found something there may soon be more. A nudge speaks for itself; one that led to nothing may
@@ -151,7 +159,7 @@ func (l *loop) claimed(done claimDone) {
 		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
 	}
 	switch {
-	case s.roomy(done.serving):
+	case s.roomy(done.serving.reserved):
 		s.narrow = true
 		l.slots.push(s, false)
 	case done.more && !givenUp:
@@ -159,6 +167,7 @@ func (l *loop) claimed(done claimDone) {
 			s.empties++
 		}
 		s.goesOn = done.taken == 0 // a scan is under way; where jobs were taken the next claim sees what is new too
+		s.narrow, s.polled = done.narrow && s.goesOn, fromPoll && s.goesOn
 		l.slots.push(s, s.again)
 	case s.owed:
 		l.slots.push(s, s.again)

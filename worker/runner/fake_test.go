@@ -38,7 +38,10 @@ type fake struct {
 	workers map[job.WorkerID]*job.Worker
 	claims  []job.Claim
 	calls   map[string]int
-	single  int // claims that were to bring one job
+	single  int   // claims that were to bring one job
+	closed  bool  // claims do not look into their slots
+	refused error // what claims come to
+	budget  int   // rows that a claim reads at most; 0 = all
 	refuse  func(job.Outcome) error
 	cancels []job.ID
 	beats   []time.Time // acknowledged
@@ -209,12 +212,20 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	if r.Max == 1 {
 		f.single++
 	}
+	if f.closed || f.refused != nil {
+		return job.Claimed{Closed: f.closed}, f.refused
+	}
 	var out job.Claimed
+	read := 0
 	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
 	from, _ := r.Marks.At(r.Slot, 0, r.Suspects, r.Now)
 	for _, j := range slices.SortedFunc(slices.Values(f.jobs), inOrder) {
 		if !due(j, r.Slot, r.Now) || j.RunAt < from.RunAt || j.RunAt == from.RunAt && j.ID.Compare(from.ID) <= 0 {
 			continue
+		}
+		if read++; f.budget > 0 && read > f.budget {
+			out.More = true
+			break
 		}
 		if !r.Serves(j.Kind) {
 			if len(out.Jobs) == 0 {

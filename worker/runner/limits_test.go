@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -146,34 +145,6 @@ func TestASlotWaitsForAKindWhoseJobsItsLastClaimNoLongerSaw(t *testing.T) {
 		if g.total.Load() != 2 {
 			t.Error("the job waits though its kind has room")
 		}
-	})
-}
-
-func TestASlotThatWaitsForAJobAnotherWorkerTookIsClaimedFromAsAnyOther(t *testing.T) {
-	f := newFake(1)
-	in(t, f, Options{Concurrency: 500}, func(r *Runner) {
-		r.Handle("limited", func(context.Context, *Job) (any, error) { time.Sleep(time.Second); return nil, nil }, HandlerOptions{Concurrency: 1})
-		r.Handle("free", nothing)
-	}, func(t *testing.T, r *Runner) {
-		f.add("limited")
-		f.add("limited")
-		r.Nudge(job.Slot{QueueID: 7, Slot: 1})
-		time.Sleep(900 * time.Millisecond)
-		f.with(func() {
-			f.jobs = slices.DeleteFunc(f.jobs, func(j *job.Job) bool { return j.Token.IsZero() })
-			f.delay = 100 * time.Millisecond // the kind has room again long before the others' jobs are all claimed
-		})
-		for range 8000 {
-			f.add("free")
-		}
-		f.with(func() { f.single = 0 })
-		r.Nudge(job.Slot{QueueID: 7, Slot: 1})
-		time.Sleep(5 * time.Second)
-		f.with(func() {
-			if len(f.jobs) > 0 || f.single > 4 {
-				t.Errorf("%d jobs have not run, %d claims were for one job", len(f.jobs), f.single)
-			}
-		})
 	})
 }
 

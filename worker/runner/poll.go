@@ -231,6 +231,7 @@ func (l *loop) waitForPlaces(now time.Time) (until time.Time, wait bool) {
 }
 
 type pollDone struct {
+	looked []job.Slot
 	hits   []job.Slot
 	others bool
 	err    error
@@ -242,7 +243,7 @@ func (l *loop) poll(now time.Time) {
 	var slots []job.Slot
 	for _, s := range l.slots.order {
 		if s.pollable(now) && (others || s.own && !s.draining) {
-			slots = append(slots, s.Slot)
+			slots, s.polling = append(slots, s.Slot), true
 		}
 	}
 	l.next(now)
@@ -256,7 +257,7 @@ func (l *loop) poll(now time.Time) {
 	l.polling = true
 	go func() {
 		hits, err := l.r.store.Poll(context.Background(), slots, l.r.clock.Now())
-		l.polls <- pollDone{hits: hits, others: others, err: err}
+		l.polls <- pollDone{looked: slots, hits: hits, others: others, err: err}
 	}()
 }
 
@@ -275,9 +276,22 @@ func (l *loop) polled(done pollDone) {
 	}
 	l.answered()
 	for _, hit := range done.hits {
-		if s := l.slots.all[hit]; s != nil && !s.ready && !s.claiming {
-			s.polled = true
-			l.slots.push(s, false)
+		if s := l.slots.all[hit]; s != nil {
+			if s.polling = false; !s.ready && !s.claiming {
+				s.polled = true
+				l.slots.push(s, false)
+			}
+		}
+	}
+	for _, at := range done.looked {
+		// What is left of these has no job that is free: what it had for a handler without room has gone to another worker.
+		// Remembered, thousands of slots would each be claimed from in vain once there is room.
+		if s := l.slots.all[at]; s != nil && s.polling {
+			s.polling = false
+			if len(s.waits) > 0 {
+				s.forget(s.waits)
+				s.marks = nil
+			}
 		}
 	}
 }

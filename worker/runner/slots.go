@@ -17,13 +17,15 @@ type slot struct {
 	draining bool // above the queue's number of slots
 
 	marks    map[string]*job.Marks // by what the claim may take: see marksFor
-	ready    bool                  // waits in slots.ready
+	ready    bool                  // waits in slots.ready or slots.first
+	first    bool                  // in slots.first
 	claiming bool                  // a claim is under way
 	again    bool                  // nudged meanwhile
 	goesOn   bool                  // its next claim goes on where the last one's scan stopped
 	owed     bool                  // nudged since the last claim that began to look for what is new
 	rich     bool                  // its last claim filled its places
 	narrow   bool                  // its next claim is as small as the limits of the kinds refused last
+	polling  bool                  // a poll looks into it, and no claim has since
 	polled   bool                  // it is ready because a poll said so, not a nudge or a claim
 	gone     bool                  // no longer this worker's to serve
 	empties  int                   // claims in a row that brought nothing although there may be more
@@ -50,18 +52,26 @@ func (s *slot) setAside(now time.Time) {
 // comeBack ends that.
 func (s *slot) comeBack() { s.aside, s.blind = time.Time{}, false }
 
+// leave puts a slot aside that a claim could not look into. What is known of it goes, marks and all: they would hide the jobs
+// that nobody remembers any more.
+func (s *slot) leave(now time.Time) {
+	s.rich, s.marks = false, nil
+	s.forget(s.waits)
+	s.setAside(now)
+}
+
 // remember notes for which handlers the slot has jobs that had to be left. What a claim has met is not enough: the next
-// ones begin behind it. It holds until a claim that had room for a handler has looked at everything, or has filled its places
-// with others' jobs: what was left stood before those. It was another worker's by then, or a claim meets it again; kept in mind
-// it would make every second claim of a backlog a narrow one.
-func (s *slot) remember(serving *serving, all, filled bool) {
+// ones begin behind it. It holds until a claim that had room for a handler has looked at everything, and might take it, or has
+// filled its places with others' jobs: what was left stood before those. It was another worker's by then, or a claim meets it
+// again; kept in mind it would make every second claim of a backlog a narrow one.
+func (s *slot) remember(done claimDone, givenUp bool) {
 	switch {
-	case all:
-		s.forget(serving.reserved)
-	case filled:
-		s.forget(serving.unfilled)
+	case givenUp || !done.more && !done.blind:
+		s.forget(done.serving.reserved)
+	case s.rich && !done.blind:
+		s.forget(done.serving.unfilled)
 	}
-	for _, h := range serving.refused {
+	for _, h := range done.serving.refused {
 		if !contains(s.waits, h) {
 			s.waits = append(s.waits, h)
 			h.waiting++
@@ -80,15 +90,15 @@ func (s *slot) forget(hs []*handler) {
 	})
 }
 
-// roomy says that a handler whose jobs were left has room all the same: the claim was only too large for it, or has ended
-// when there was none.
-func (s *slot) roomy(serving *serving) bool {
-	return slices.ContainsFunc(s.waits, func(h *handler) bool { return h.room() > 0 && !contains(serving.reserved, h) })
+// roomy says that a handler whose jobs were left has room all the same, and is none of those that a claim had room for: that
+// was only too large for it, or has ended when there was none.
+func (s *slot) roomy(reserved []*handler) bool {
+	return slices.ContainsFunc(s.waits, func(h *handler) bool { return h.room() > 0 && !contains(reserved, h) })
 }
 
 // pollable says whether a poll may look into the slot: not while it is known to have jobs, or has none to take.
 func (s *slot) pollable(now time.Time) bool {
-	return !s.ready && !s.claiming && !s.queue.Paused && !now.Before(s.aside)
+	return !s.ready && !s.claiming && !s.queue.Paused && (!now.Before(s.aside) || s.roomy(nil))
 }
 
 // slots are all that a worker serves, and the order in which those that have jobs are served: in turn.
@@ -97,6 +107,7 @@ type slots struct {
 	order []*slot // all, by queue and number
 	first []*slot // nudged: somebody waits for these
 	ready []*slot
+	turn  bool // the last one was in its turn, and not one that waits for a handler
 }
 
 // push puts a slot into the turn; first: before those that were not nudged, since somebody waits for it, and behind
@@ -104,14 +115,19 @@ type slots struct {
 // jobs a second that made the 99th percentile 300 ms.
 func (ss *slots) push(s *slot, first bool) {
 	switch {
-	case s.gone || s.ready:
-		s.owed = s.owed || first
+	case s.gone:
+		return
+	case s.ready:
+		if s.owed = s.owed || first; first && !s.first {
+			s.first = true
+			ss.first = append(ss.first, s) // where it was, pop passes it over
+		}
 		return
 	case s.claiming:
 		s.again, s.owed = true, true
 		return
 	}
-	s.ready = true
+	s.ready, s.first = true, first
 	s.comeBack()
 	if first {
 		ss.first = append(ss.first, s)
@@ -120,9 +136,14 @@ func (ss *slots) push(s *slot, first bool) {
 	}
 }
 
-// next takes the slot to claim from: one that waits for a handler that has room, before those that are ready. It was
-// passed over when it was its turn, and takes no more than there is room.
+// next takes the slot to claim from: in turn one that waits for a handler that has room, and one that is ready. Those that wait
+// were passed over when it was their turn, but there may be thousands of them, and somebody waits for those that were nudged.
 func (ss *slots) next(limited []*handler, random func(n int64) int64) *slot {
+	if ss.turn = !ss.turn; ss.turn {
+		if s := ss.pop(); s != nil {
+			return s
+		}
+	}
 	for _, h := range limited {
 		if h.waiting == 0 || h.room() <= 0 {
 			continue
@@ -136,13 +157,13 @@ func (ss *slots) next(limited []*handler, random func(n int64) int64) *slot {
 	return ss.pop()
 }
 
-// waiting returns a slot that waits for the handler and is not claimed from soon anyway; which one is drawn, so that each
-// has its turn.
+// waiting returns a slot that waits for the handler and is not claimed from soon anyway, nor waits for the end of a suspect;
+// which one is drawn, so that each has its turn.
 func (ss *slots) waiting(h *handler, random func(n int64) int64) *slot {
 	first := int(random(int64(len(ss.order))))
 	for i := range ss.order {
 		s := ss.order[(first+i)%len(ss.order)]
-		if !s.ready && !s.claiming && contains(s.waits, h) {
+		if !s.ready && !s.claiming && !s.blind && contains(s.waits, h) {
 			return s
 		}
 	}
@@ -152,9 +173,9 @@ func (ss *slots) waiting(h *handler, random func(n int64) int64) *slot {
 // pop takes the next slot that is still served.
 func (ss *slots) pop() *slot {
 	for {
-		from := &ss.first
+		from, nudged := &ss.first, true
 		if len(*from) == 0 {
-			from = &ss.ready
+			from, nudged = &ss.ready, false
 		}
 		if len(*from) == 0 {
 			return nil
@@ -164,9 +185,11 @@ func (ss *slots) pop() *slot {
 		if *from = (*from)[1:]; len(*from) == 0 {
 			*from = nil
 		}
-		s.ready = false
-		if !s.gone {
-			return s
+		if s.ready && s.first == nudged {
+			s.ready = false
+			if !s.gone {
+				return s
+			}
 		}
 	}
 }

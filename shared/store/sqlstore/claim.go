@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/slotq/slotq/shared/job"
@@ -24,6 +25,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		err := tx.Queue(ctx, exactly(1, errNothing), "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
 		if err == nil && again {
 			if out.Jobs, err = claimedBefore(ctx, tx, r); len(out.Jobs) > 0 {
+				out.More = true // nobody has looked
 				return err
 			}
 		}
@@ -32,8 +34,9 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 			err = c.collect(ctx, tx)
 		}
 		if err != nil && s.db.Class(err) == Busy && !again && !c.fenced {
-			return errNothing // another holds the fence for long: the caller goes on to the next slot
+			err = errNothing // another holds the fence for long: the caller goes on to the next slot
 		}
+		out.Closed = errors.Is(err, errNothing)
 		if err != nil {
 			return err
 		}

@@ -109,6 +109,26 @@ var claimTests = []Test{
 		w.none(q)
 		f.noClaims(w)
 	}},
+	{"a claim says when it has not looked into its slot", 0, func(f *fixture) {
+		q := f.queue("closed")
+		w := f.worker()
+		closed := func(what string, q job.Queue, want bool) {
+			f.Helper()
+			c, err := w.take(w.request(q, 1, 10, f.now))
+			f.ok(err)
+			equal(f, what, c.Closed, want)
+		}
+		closed("an empty slot", q, false)
+		f.add(q)
+		_, err := f.store.PauseQueue(f.ctx, q.Name, true)
+		f.ok(err)
+		closed("a paused slot", q, true)
+		_, err = f.store.PauseQueue(f.ctx, q.Name, false)
+		f.ok(err)
+		closed("a slot with a job", q, false)
+		q.ID++
+		closed("an unknown slot", q, true)
+	}},
 	{"a worker that is dead or unknown gets nothing but an error", 4, func(f *fixture) {
 		q := f.queue("dead")
 		j := f.add(q)

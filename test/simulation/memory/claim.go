@@ -31,7 +31,7 @@ func (s *Store) Claim(_ context.Context, r job.ClaimRequest) (out job.Claimed, e
 	defer s.mu.Unlock()
 	row := s.slots[r.Slot]
 	if row == nil || row.Paused {
-		return out, nil
+		return job.Claimed{Closed: true}, nil
 	}
 	if w := s.workers[r.Worker]; w == nil || w.Dead {
 		return out, job.ErrWorkerDead
