@@ -139,6 +139,7 @@ func (l *loop) claimed(done claimDone) {
 	}
 	l.answered()
 	if done.closed {
+		s.asideWait = 0 // a pause that ends again before this worker hears of it is to delay no job by more
 		s.leave(now)
 		return
 	}

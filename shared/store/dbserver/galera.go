@@ -53,7 +53,14 @@ func StartGalera(ctx context.Context, options Options) (*Galera, error) {
 	seed.Kill()
 	_ = os.Remove(filepath.Join(seed.Dir(), "data", "socket")) // left by kill -9, and no file to copy
 	g := &Galera{seed: seed}
-	if err := g.begin(ctx, library, options); err != nil {
+	for range 3 {
+		// A node that ends by itself has lost the group while it joined, on a busy machine, or a port to another program.
+		if err = g.begin(ctx, library, options); !errors.Is(err, errEnded) {
+			break
+		}
+		err = errors.Join(err, g.stopNodes())
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a cluster: %w", err), g.Stop())
 	}
 	return g, nil
@@ -66,14 +73,15 @@ func (g *Galera) begin(ctx context.Context, library string, options Options) err
 	if err := os.WriteFile(filepath.Join(g.seed.Dir(), "wsrep_sst_copy"), sst, 0o700); err != nil {
 		return err
 	}
+	ports, err := freePorts(3 * Nodes)
+	if err != nil {
+		return err
+	}
 	var group []string
 	for i := range g.engines {
-		e := &galera{mariadb: g.seed.engine.(mariadb), provider: library, seed: g.seed, number: i}
-		for _, port := range []*int{&e.group, &e.ist, &e.sst} {
-			var err error
-			if *port, err = freePort(); err != nil {
-				return err
-			}
+		e := &galera{
+			mariadb: g.seed.engine.(mariadb), provider: library, seed: g.seed, number: i,
+			group: ports[3*i], ist: ports[3*i+1], sst: ports[3*i+2],
 		}
 		group = append(group, local(e.group))
 		g.engines[i] = e
@@ -204,12 +212,15 @@ func (g *Galera) AwaitSynced(ctx context.Context, i int) error {
 }
 
 // Stop ends all nodes and removes their data.
-func (g *Galera) Stop() error {
+func (g *Galera) Stop() error { return errors.Join(g.stopNodes(), g.seed.Stop()) }
+
+func (g *Galera) stopNodes() error {
 	var errs []error
-	for _, s := range append(g.nodes[:], g.seed) {
+	for i, s := range g.nodes {
 		if s != nil {
 			errs = append(errs, s.Stop())
 		}
+		g.nodes[i] = nil
 	}
 	return errors.Join(errs...)
 }

@@ -10,13 +10,26 @@ import (
 // outgoing connections from: while a server is down, a client that keeps connecting to a port of that range is given
 // it as its own in the end, connects to itself, and the server cannot come back.
 func freePort() (int, error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return 0, err
+	}
+	return ports[0], nil
+}
+
+// freePorts returns n different ones.
+func freePorts(n int) (ports []int, err error) {
 	const lowest, count = 20000, 12000
-	for range 100 {
+	for range 100 + n {
 		port := lowest + rand.IntN(count)
 		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err == nil {
-			return port, l.Close()
+		if err != nil {
+			continue
+		}
+		defer l.Close() // not before all are found
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
 		}
 	}
-	return 0, errors.New("no free port between 20000 and 32000 on 127.0.0.1")
+	return nil, errors.New("no free port between 20000 and 32000 on 127.0.0.1")
 }

@@ -137,5 +137,5 @@ func (p *process) logTail() string {
 // tail returns the last lines of a text.
 func tail(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }

@@ -224,13 +224,15 @@ func (s *Server) awaitAnswer(ctx context.Context, p *process) error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("the server ended by itself (%v)", p.err)
+			return fmt.Errorf("%w (%v)", errEnded, p.err)
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-again.C:
 		}
 	}
 }
+
+var errEnded = errors.New("the server ended by itself")
 
 // ErrNotInstalled says that a server's programs are not on this machine.
 var ErrNotInstalled = errors.New("not installed")
