@@ -14,7 +14,6 @@ type claimDone struct {
 	serving *serving
 	blind   bool // it might take no suspect, and has passed over some
 	let     bool // it might take one and has found none: another claim may
-	narrow  bool // it was no larger than what the kinds with a limit have room for
 	closed  bool // the slot was not looked into
 	taken   int
 	more    bool
@@ -28,8 +27,7 @@ func (l *loop) claim(s *slot) {
 		free = max(1, free/(l.r.opts.Claims-l.claiming))
 	}
 	s.look()
-	narrow := s.narrow
-	serving := l.r.handlers.reserve(min(free, maxClaim), narrow)
+	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)
 	l.r.places.take(serving.max)
 	l.r.claiming.Add(1)
 	l.claiming++
@@ -38,7 +36,6 @@ func (l *loop) claim(s *slot) {
 	blind := !l.r.suspect.CompareAndSwap(false, true)
 	go func() {
 		done := l.r.claim(s, serving, lifo, !blind)
-		done.narrow = narrow
 		if done.more {
 			l.r.claiming.Add(-1)
 		}
@@ -150,7 +147,7 @@ func (l *loop) claimed(done claimDone) {
 	if done.taken > 0 {
 		s.asideWait, s.empties = 0, 0
 	}
-	if done.narrow && done.taken == 0 && !done.more && !done.blind {
+	if done.serving.narrow && done.taken == 0 && !done.more && !done.blind {
 		l.pollAt = earlier(l.pollAt, now) // what was remembered is old: one read tells of which slots
 	}
 	if fromPoll == (done.taken > 0) {
@@ -168,7 +165,7 @@ func (l *loop) claimed(done claimDone) {
 			s.empties++
 		}
 		s.goesOn = done.taken == 0 // a scan is under way; where jobs were taken the next claim sees what is new too
-		s.narrow, s.polled = done.narrow && s.goesOn, fromPoll && s.goesOn
+		s.narrow, s.polled = done.serving.narrow && s.goesOn, fromPoll && s.goesOn
 		l.slots.push(s, s.again)
 	case s.owed:
 		l.slots.push(s, s.again)

@@ -58,6 +58,7 @@ func (hs *handlerSet) full() bool {
 type serving struct {
 	handlers *handlerSet
 	max      int
+	narrow   bool // max is no larger than what the kinds that were refused last have room for
 	reserved []*handler
 	refused  []*handler // met at their limit, or with less room than the claim is large
 	unfilled []*handler // reserved, and none of the jobs is theirs
@@ -66,7 +67,7 @@ type serving struct {
 // reserve says what a claim of at most n jobs may take. In a narrow claim n shrinks to what the handlers that were
 // refused last have room for.
 func (hs *handlerSet) reserve(n int, narrow bool) *serving {
-	s := &serving{handlers: hs, max: n}
+	s := &serving{handlers: hs, max: n, narrow: narrow}
 	if narrow || hs.narrow {
 		for _, h := range hs.limited {
 			if room := h.room(); room > 0 {

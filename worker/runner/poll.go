@@ -233,7 +233,6 @@ func (l *loop) waitForPlaces(now time.Time) (until time.Time, wait bool) {
 type pollDone struct {
 	looked []job.Slot
 	hits   []job.Slot
-	others bool
 	err    error
 }
 
@@ -257,7 +256,7 @@ func (l *loop) poll(now time.Time) {
 	l.polling = true
 	go func() {
 		hits, err := l.r.store.Poll(context.Background(), slots, l.r.clock.Now())
-		l.polls <- pollDone{looked: slots, hits: hits, others: others, err: err}
+		l.polls <- pollDone{looked: slots, hits: hits, err: err}
 	}()
 }
 

@@ -55,7 +55,7 @@ func (s *slot) comeBack() { s.aside, s.blind = time.Time{}, false }
 // leave puts a slot aside that a claim could not look into. What is known of it goes, marks and all: they would hide the jobs
 // that nobody remembers any more.
 func (s *slot) leave(now time.Time) {
-	s.rich, s.marks = false, nil
+	s.marks = nil
 	s.forget(s.waits)
 	s.setAside(now)
 }

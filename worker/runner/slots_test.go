@@ -107,13 +107,9 @@ func TestSlotsThatWaitForAKindDelayNoNudgedJobOfAnother(t *testing.T) {
 }
 
 func TestWhatASlotWaitsForIsFoundAfterClaimsThatCouldNotLookIntoIt(t *testing.T) {
-	for name, trouble := range map[string]func(f *fake, is bool){
-		"closed": func(f *fake, is bool) { f.closed = is },
-		"failed": func(f *fake, is bool) {
-			if f.refused = nil; is {
-				f.refused = errRefused
-			}
-		},
+	for name, trouble := range map[string]func(f *fake){
+		"closed": func(f *fake) { f.closed = true },
+		"failed": func(f *fake) { f.refused = errRefused },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, g := newFake(1), &gauge{}
@@ -128,9 +124,9 @@ func TestWhatASlotWaitsForIsFoundAfterClaimsThatCouldNotLookIntoIt(t *testing.T)
 					time.Sleep(200 * time.Millisecond)
 					f.add("free")
 				}
-				f.with(func() { trouble(f, true) })
+				f.with(func() { trouble(f) })
 				time.Sleep(500 * time.Millisecond)
-				f.with(func() { trouble(f, false) })
+				f.with(func() { f.closed, f.refused = false, nil })
 				time.Sleep(2 * time.Second)
 				if g.total.Load() != 2 {
 					t.Error("the job waits though its kind has room")

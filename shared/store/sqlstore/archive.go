@@ -63,7 +63,7 @@ func (c *care) together(held []*job.Job, now job.Time) pick {
 		}
 		return pairs(held[:all])
 	}
-	if m := alike(held[:n], priorityOf); c.dialect.Stretch && m >= manyOfOne && c.tries == 1 && inRow(held[:m]) && now.Sub(held[0].StartedAt) <= stretchAge {
+	if m := alike(held[:n], priorityOf); m >= manyOfOne && mayStretch(c.dialect, held[:m], c.tries) && now.Sub(held[0].StartedAt) <= stretchAge {
 		return stretch(c.dialect, held[:m])
 	}
 	return ofClaim(held[:n])
@@ -82,13 +82,9 @@ func tokenOf(j *job.Job) job.Token { return j.Token }
 
 func priorityOf(j *job.Job) int { return j.Priority }
 
-func inRow(jobs []*job.Job) bool {
-	for _, j := range jobs {
-		if !j.InRow {
-			return false
-		}
-	}
-	return true
+// mayStretch says whether jobs of one claim and priority may be picked by their stretch: see there.
+func mayStretch(d Dialect, jobs []*job.Job, tries int) bool {
+	return d.Stretch && tries == 1 && !slices.ContainsFunc(jobs, func(j *job.Job) bool { return !j.InRow })
 }
 
 const manyOfOne = 50

@@ -67,7 +67,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 // stamp writes the token into the chosen rows and the claim beside them.
 func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries int) error {
 	p := ofClaim(c.chosen)
-	if c.dialect.Stretch && len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && inRow(c.chosen) && tries == 1 {
+	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && mayStretch(c.dialect, c.chosen, tries) {
 		p = stretch(c.dialect, c.chosen)
 	}
 	// Fewer: one was cancelled or deleted meanwhile, or the fence failed. The token decides.
