@@ -2,9 +2,9 @@ package dbserver
 
 import "testing"
 
-func startCluster(t *testing.T) *Galera {
+func startCluster(t *testing.T, options Options) *Galera {
 	t.Helper()
-	g, err := StartGalera(t.Context(), Options{Fast: true})
+	g, err := StartGalera(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func count(t *testing.T, g *Galera, node int) (n int) {
 }
 
 func TestANodeOfAClusterThatWasKilledOrCutOffGetsWhatItMissedAndADeadClusterBeginsAgainWithAll(t *testing.T) {
-	g := startCluster(t)
+	g := startCluster(t, Options{Fast: true})
 	db := connect(t, g.Node(0).URL())
 	must(t, db, "CREATE TABLE kept (n INT PRIMARY KEY)")
 	must(t, db, "INSERT INTO kept VALUES (1)")
@@ -71,6 +71,16 @@ func TestANodeOfAClusterThatWasKilledOrCutOffGetsWhatItMissedAndADeadClusterBegi
 	for i := range Nodes {
 		if n := count(t, g, i); n != 4 {
 			t.Errorf("after all had died node %d has %d rows of 4", i, n)
+		}
+	}
+}
+
+func TestADurableClusterStartsThoughItsDonorHasToWaitForTheDisk(t *testing.T) {
+	g := startCluster(t, Options{})
+	must(t, connect(t, g.Node(0).URL()), "CREATE TABLE kept (n INT PRIMARY KEY)")
+	for i := range Nodes {
+		if n := count(t, g, i); n != 0 {
+			t.Errorf("node %d has %d rows of 0", i, n)
 		}
 	}
 }

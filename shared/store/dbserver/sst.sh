@@ -2,7 +2,8 @@
 # A state transfer between nodes on one machine: the joiner copies the donor's files. It speaks the protocol of
 # wsrep_sst_rsync, whose package would bring a second server and its service along. It is called only when the donor's
 # cache of write sets no longer reaches back to where the joiner stands; otherwise with --bypass.
-role= address= data= gtid= bypass= parent=
+role= address= data= gtid= bypass=
+parent=$PPID # of the donor, to which the server does not say it
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--role) role=$2; shift ;;
