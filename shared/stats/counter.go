@@ -47,21 +47,24 @@ func New(s store.Store, now func() job.Time) *Counter {
 func (c *Counter) Run(ctx context.Context, interval time.Duration, log *slog.Logger) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ticker.C:
+			if ctx.Err() != nil {
+				break // the last report stands for this one too
+			}
 			if err := c.Report(ctx); err != nil && ctx.Err() == nil {
 				log.Debug("the stats are reported later", "error", err)
 			}
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLimit)
-			defer cancel()
-			if err := c.Report(last); err != nil {
-				log.Warn("the stats of the last moments are not reported", "error", err)
-			}
-			return nil
 		}
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLimit)
+	defer cancel()
+	if err := c.Report(last); err != nil {
+		log.Warn("the stats of the last moments are not reported", "error", err)
+	}
+	return nil
 }
 
 // Report stores what was counted since the last report; it sends nothing when that is nothing. After an error the same is

@@ -48,6 +48,10 @@ func (p *process) crashed() bool {
 }
 
 // sleep waits, and longer while the process is frozen; false = it died, or ctx ended.
+//
+// No two who sleep wake up at once: then the machine's scheduler and not the seed would say whose outcome comes first, or
+// who draws the next number. So d, which is drawn to the nanosecond, says who sleeps, and those whom a thaw or the end of a
+// context wakes go on one after the other.
 func (p *process) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -56,14 +60,15 @@ func (p *process) sleep(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 	case <-ctx.Done():
 		ok = false
+		p.yawn(d)
 	case <-p.dead:
 		return false
 	}
-	return p.melt() && ok
+	return p.melt(d) && ok
 }
 
 // melt waits until the process is not frozen; false = it died.
-func (p *process) melt() bool {
+func (p *process) melt(d time.Duration) bool {
 	for {
 		p.w.mu.Lock()
 		thaw := p.thaw
@@ -76,7 +81,13 @@ func (p *process) melt() bool {
 		case <-p.dead:
 			return false
 		}
+		p.yawn(d)
 	}
+}
+
+// yawn is the moment that somebody who slept d takes when others were woken with him.
+func (p *process) yawn(d time.Duration) {
+	time.Sleep(between(p.w.draw(fmt.Sprint(p.name, "yawn", d)), time.Microsecond, time.Millisecond))
 }
 
 // fault is what one operation meets.
@@ -132,12 +143,15 @@ func between(r *rand.Rand, low, high time.Duration) time.Duration {
 
 // call is one operation of a process on the database. effect is the transaction, and runs under the world's lock.
 func call[T any](ctx context.Context, p *process, op string, write bool, effect func() (T, error)) (out T, err error) {
+	return callOn(ctx, p, op, "", write, effect)
+}
+
+// callOn is call of an operation that the process does on several things at once. What each meets goes by the thing: which
+// of them comes first is the machine's scheduler's choice.
+func callOn[T any](ctx context.Context, p *process, op, thing string, write bool, effect func() (T, error)) (out T, err error) {
 	unavailable := fmt.Errorf("%s: %w", op, job.ErrUnavailable)
 	var none T
-	if !p.melt() {
-		return none, unavailable
-	}
-	f := p.draw(op, write)
+	f := p.draw(op+thing, write)
 	if !p.sleep(ctx, f.before) {
 		return none, unavailable
 	}
@@ -149,7 +163,7 @@ func call[T any](ctx context.Context, p *process, op string, write bool, effect 
 	p.w.mu.Unlock()
 	if unreachable {
 		// Refused at once, or silence until the caller has had enough.
-		r := p.w.draw(fmt.Sprint(p.name, op, "silence", f.before))
+		r := p.w.draw(fmt.Sprint(p.name, op, thing, "silence", f.before))
 		p.sleep(ctx, []time.Duration{0, 10 * time.Second}[r.IntN(2)]+between(r, time.Millisecond, 100*time.Millisecond))
 		return none, unavailable
 	}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -131,7 +132,7 @@ func (l *link) Poll(ctx context.Context, slots []job.Slot, now job.Time) ([]job.
 }
 
 func (l *link) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, error) {
-	return call(ctx, l.p, "claim", true, func() (job.Claimed, error) {
+	return callOn(ctx, l.p, "claim", fmt.Sprint(r.Slot), true, func() (job.Claimed, error) {
 		out, err := l.db().Claim(bg, r)
 		l.p.w.judge.claimed(l.p, r, out, err)
 		return out, err

@@ -67,7 +67,7 @@ func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone
 	if len(got.Jobs) == 0 {
 		r.held.close(c)
 		serving.settle(nil)
-		r.places.release(serving.max)
+		r.places.unfilled(serving.max)
 		return done
 	}
 	r.start(c, got.Jobs, serving)
@@ -83,9 +83,7 @@ func (r *Runner) start(c *claim, jobs []*job.Job, serving *serving) {
 		runs[i].prepare(j, c, r.handlers.of(j.Kind))
 	}
 	serving.settle(runs)
-	if unused := serving.max - len(jobs); unused > 0 {
-		r.places.release(unused)
-	}
+	r.places.unfilled(serving.max - len(jobs))
 
 	r.held.mu.Lock()
 	c.runs, c.left, c.calling = runs, len(runs), false

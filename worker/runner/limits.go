@@ -31,6 +31,10 @@ func (p *places) release(n int) (idle bool) {
 	return taken == 0
 }
 
+// unfilled gives back n places that a claim has not filled. Its report wakes the loop: woken before that, the loop would
+// decide on the next claim without knowing what this one has met.
+func (p *places) unfilled(n int) { p.taken.Add(int32(-n)) }
+
 // busy says that some place is taken.
 func (p *places) busy() bool { return p.taken.Load() != 0 }
 
