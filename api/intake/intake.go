@@ -131,9 +131,9 @@ func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job
 // alive says that the store answers a small question.
 func (in *Intake) alive() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeLimit)
+	defer cancel() // not by whoever asks: then an answer and the end could be there at once, and either be looked at
 	answer := make(chan error, 1)
 	in.calls.Go(func() {
-		defer cancel()
 		_, err := in.store.Now(ctx)
 		answer <- err
 	})

@@ -412,6 +412,15 @@ func TestWhatIsQueuedAtTheEndIsStored(t *testing.T) {
 	})
 }
 
+func TestAStoreThatAnswersAtOnceIsNeverTakenForAway(t *testing.T) {
+	in := New(&fakeStore{})
+	for n := range 100_000 {
+		if !in.alive() {
+			t.Fatalf("away by answer %d", n+1)
+		}
+	}
+}
+
 func TestALargeBatchMayTakeLongerWhileTheStoreAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStore{answer: func(_ context.Context, _ int, jobs []*job.Job) ([]job.Enqueued, error) {
