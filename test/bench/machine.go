@@ -16,6 +16,9 @@ func machine() []string {
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m = append(m, runtime.GOOS+" "+strings.TrimSpace(string(b))+", "+runtime.GOARCH)
 	}
+	if out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
+		m = append(m, "slotq "+strings.TrimSpace(string(out)))
+	}
 	return append(m, runtime.Version())
 }
 

@@ -136,10 +136,7 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	b.report.printBars()
-	if s.to == "" {
-		return nil
-	}
-	return b.write(ctx)
+	return nil
 }
 
 // measure runs the chosen parts on one server.
@@ -160,6 +157,9 @@ func (b *bench) measure(ctx context.Context, name string, chosen []string) error
 		}
 		if err := p.run(ctx, b, db); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		if err := b.write(ctx); err != nil { // each time: hours may be lost
+			return err
 		}
 	}
 	return nil

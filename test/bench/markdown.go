@@ -21,14 +21,18 @@ var caveats = []string{
 	"The latency of a job begins when its client has the answer, and ends in its handler: a job that starts before its answer has arrived counts as 0.",
 }
 
-// write writes the report as Markdown and its charts beside it.
+// write writes the report as Markdown and its charts beside it, if anybody wants it.
 func (b *bench) write(ctx context.Context) error {
+	if b.to == "" {
+		return nil
+	}
 	charts, err := b.report.charts(filepath.Join(filepath.Dir(b.to), "docs", "benchmarks"))
 	if err != nil {
 		return err
 	}
 	var s strings.Builder
-	fmt.Fprintf(&s, "# Benchmarks\n\nMade by `make bench` on %s; not edited by hand. %d pairs, %s jobs a drain.\n", time.Now().UTC().Format(time.DateOnly), b.pairs, thousands(int64(b.jobs)))
+	fmt.Fprintf(&s, "# Benchmarks\n\nMade on %s by the command below; not edited by hand. %d pairs, %s jobs a drain.\n\n    go run ./test/bench %s\n",
+		time.Now().UTC().Format(time.DateOnly), b.pairs, thousands(int64(b.jobs)), strings.Join(os.Args[1:], " "))
 	b.report.markdownBars(&s)
 	s.WriteString("\n## Read this first\n\n")
 	for _, c := range caveats {
