@@ -47,16 +47,16 @@ func New(s store.Store, now func() job.Time) *Counter {
 func (c *Counter) Run(ctx context.Context, interval time.Duration, log *slog.Logger) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-ticker.C:
-			if ctx.Err() != nil {
-				break // the last report stands for this one too
-			}
-			if err := c.Report(ctx); err != nil && ctx.Err() == nil {
-				log.Debug("the stats are reported later", "error", err)
-			}
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // the last report stands for a tick that came with it too
+			break
+		}
+		if err := c.Report(ctx); err != nil && ctx.Err() == nil {
+			log.Debug("the stats are reported later", "error", err)
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLimit)
