@@ -173,6 +173,7 @@ func start(t *testing.T) *reader {
 	r.server("mariadb", "SLOTQ_TEST_MYSQL_URL")
 	r.server("postgres", "SLOTQ_TEST_POSTGRES_URL")
 
+	system.OwnRunPorts(t)
 	said := r.begin("make run", "", forEver[0].shows, nil)
 	r.api = first(t, said, `the page +http://([^/]+)/`)
 	r.worker = first(t, said, `break it +kill -9 (\d+)`)

@@ -1,9 +1,13 @@
 package system
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 var (
@@ -35,4 +39,19 @@ func FreePort(t TB) int {
 	}
 	t.Fatal("no free port between 10000 and 20000 on 127.0.0.1")
 	return 0
+}
+
+// OwnRunPorts waits until no other test is at work with `make run`, whose ports are the documented ones, 8080 and on,
+// and keeps others from it until this test ends. Tests of two packages run beside each other: a port that was taken
+// when one looked was free when its run.sh did.
+func OwnRunPorts(t TB) {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("slotq-test-run-%d.lock", os.Getuid())), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil { // released with the process, however it ends
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
 }
