@@ -16,7 +16,7 @@ var caveats = []string{
 	"Durability is full: innodb_flush_log_at_trx_commit=1, synchronous_commit=on, SQLite synchronous=FULL, Redis appendfsync=always with everysec beside it. The servers' other settings are their defaults, but for 128 MB of shared buffers on PostgreSQL.",
 	"slotq keeps every finished job in its history, River keeps finished jobs in its table; asynq, goqite and Graphile Worker delete them, as they do by default.",
 	"The peers store jobs from within the process that has them; slotq is asked over HTTP. The payload is 100 bytes in all of them.",
-	"The floor sends the protocol's own statements without a service around them: it decodes nothing, checks nothing and repeats nothing.",
+	"The floor sends the protocol's own statements without a service around them: it decodes nothing, checks nothing and repeats nothing. Like a worker it gathers outcomes for 3 ms; the same statements in turn, a claim and then its end, are faster where all jobs end at once, and stand beside it.",
 	"PostgreSQL was given ANALYZE once a queue was filled, for every queue on it, which autovacuum does within a minute.",
 	"The latency of a job begins when its client has the answer, and ends in its handler: a job that starts before its answer has arrived counts as 0.",
 }

@@ -65,8 +65,13 @@ func TestMarkdownHasATableForEachPartAndChartsAsSVG(t *testing.T) {
 		t.Fatal(err)
 	}
 	svg, err := os.ReadFile(charts["Drain: no-op jobs"])
-	if err != nil || !bytes.Contains(svg, []byte("<svg")) || !bytes.Contains(svg, []byte("slotq, 1 worker")) {
-		t.Errorf("the chart: %v, %d bytes", err, len(svg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<svg", "postgres: slotq, 1 worker: 150", "Liberation Sans,Arimo,"} {
+		if !bytes.Contains(svg, []byte(want)) {
+			t.Errorf("the chart has no %q in %d bytes", want, len(svg))
+		}
 	}
 	var s strings.Builder
 	r.markdown(&s, charts)
