@@ -159,7 +159,7 @@ func (f *finisher) finish(ctx context.Context, batch []ending) ([]job.Verdict, e
 	}
 	var done []job.Token
 	for c, n := range ends {
-		if c.left == n {
+		if c.left == n && !c.lost {
 			done = append(done, c.token)
 		}
 	}
@@ -186,6 +186,9 @@ func (r *Runner) settle(batch []ending, verdicts []job.Verdict) {
 	for i := range batch {
 		e := &batch[i]
 		suspect = suspect || e.run != nil && e.run.claim.suspect
+		if e.run != nil && verdicts[i] == job.Lost {
+			e.run.claim.lost = true
+		}
 		if e.run != nil && !e.unstarted {
 			ran, took = ran+1, took+e.took
 		}

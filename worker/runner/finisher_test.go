@@ -119,6 +119,41 @@ func TestWhatTheWorkerHasForgottenIsGivenBackWithinALease(t *testing.T) {
 	})
 }
 
+func TestAClaimWithALostJobIsLeftForReconcile(t *testing.T) {
+	f := newFake(1)
+	var first, second *job.Job
+	var started chan struct{}
+	in(t, f, Options{Concurrency: 2, Claims: 1}, func(r *Runner) {
+		first, second, started = f.add("a"), f.add("a"), make(chan struct{}, 3) // before it runs: one claim takes both
+		r.Handle("a", func(_ context.Context, j *Job) (any, error) {
+			started <- struct{}{}
+			if j.ID == second.ID {
+				time.Sleep(2 * time.Second)
+			}
+			time.Sleep(time.Second)
+			return nil, nil
+		})
+	}, func(t *testing.T, _ *Runner) {
+		<-started
+		<-started
+		var token job.Token
+		f.with(func() {
+			if token = first.Token; token.IsZero() || second.Token != token {
+				t.Errorf("the jobs are held as %v and %v; this test is about one claim", token, second.Token)
+			}
+			first.Token = job.NewToken(1) // as on a node of a cluster that has not seen the claim yet
+		})
+		time.Sleep(1500 * time.Millisecond) // the first outcome finds no token
+		f.with(func() { first.Token = token })
+		time.Sleep(25 * time.Second) // the second one ends the claim; a lease
+		for name, j := range map[string]*job.Job{"first": first, "second": second} {
+			if o, ok := f.outcome(j.ID); !ok || o.Action != job.Complete {
+				t.Errorf("the %s job has no outcome: %+v", name, o)
+			}
+		}
+	})
+}
+
 func TestMetricsAreTheContracts(t *testing.T) {
 	f := newFake(1)
 	registry := prometheus.NewPedanticRegistry()

@@ -31,6 +31,11 @@ type claim struct {
 	suspect bool // its only job is a suspect
 	runs    []run
 	left    int // jobs whose outcome is not committed; the finisher's, but for the first value
+
+	// An outcome of it was lost; the finisher's. Most often somebody has taken the claim back. But a node of a cluster that
+	// does not know of the claim yet says the same, and the job still carries the token: without the claim's row nobody would
+	// ever free it. So such a claim is not ended with its last job: the row is reconcile's to take away.
+	lost bool
 }
 
 func (h *held) init() { h.claims = map[job.Token]*claim{} }

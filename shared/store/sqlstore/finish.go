@@ -33,6 +33,11 @@ func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outco
 		if err1 != nil {
 			return nil, err1
 		}
+		for i, o := range outcomes[:half] {
+			if first[i] == job.Lost { // its claim's row is all that leads to it, should it still carry the token
+				done = slices.DeleteFunc(slices.Clone(done), func(t job.Token) bool { return t == o.Job.Token })
+			}
+		}
 		second, err2 := s.Finish(ctx, w, outcomes[half:], done, now)
 		return append(first, second...), err2
 	}
