@@ -161,22 +161,24 @@ func (w *whole) rows(b *strings.Builder) {
 
 const foundTitle = "\n## Planted defects\n"
 
-// replaceFound writes the chapter of the planted defects anew in a report.
-func (w *whole) replaceFound(path string) error {
+// replace writes a chapter anew in a report that is there, and says of it when that was: the rest is older.
+func (w *whole) replace(path, title string, chapter func(*strings.Builder)) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, there := strings.Cut(string(old), foundTitle)
-	_, after, more := strings.Cut(rest, "\n## ")
-	if !there || !more {
-		return fmt.Errorf("%s has no chapter%sbetween others: make faults writes a whole one", path, strings.ReplaceAll(foundTitle, "\n", " "))
+	before, rest, there := strings.Cut(string(old), title)
+	if !there {
+		return fmt.Errorf("%s has no chapter%s: make faults writes a whole one", path, strings.ReplaceAll(title, "\n", " "))
 	}
 	b := strings.Builder{}
 	b.WriteString(before)
-	w.found(&b)
-	fmt.Fprintf(&b, "\nThis chapter was run again: %s, commit %s, %s.\n\n## %s", w.began.UTC().Format("2006-01-02 15:04 UTC"), w.commit,
-		time.Since(w.began).Round(time.Minute), after)
+	chapter(&b)
+	fmt.Fprintf(&b, "\nThis chapter was run again: %s, commit %s, %s.\n", w.began.UTC().Format("2006-01-02 15:04 UTC"), w.commit,
+		time.Since(w.began).Round(time.Minute))
+	if next := strings.Index(rest, "\n## "); next >= 0 {
+		b.WriteString(rest[next:])
+	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
@@ -198,11 +200,7 @@ func (w *whole) found(b *strings.Builder) {
 // others are the suites.
 func (w *whole) others(b *strings.Builder) {
 	for _, s := range w.suites {
-		fmt.Fprintf(b, "\n## %s\n\n`go test %s`: %s in %s.\n\n| test | verdict | seconds | figures |\n|---|---|---|---|\n", s.name,
-			strings.Join(s.args, " "), s.word(), s.took.Round(time.Second))
-		for _, t := range s.tests {
-			fmt.Fprintf(b, "| %s | %s | %.0f | %s |\n", t.name, t.verdict, t.took.Seconds(), strings.ReplaceAll(t.last, "|", "\\|"))
-		}
+		s.chapter(b)
 	}
 	if missing := 3 - len(w.suites); missing > 0 {
 		fmt.Fprintf(b, "\n**%d suites not run**\n", missing)

@@ -77,6 +77,16 @@ func (s *suite) wait() *suite {
 	return s
 }
 
+func (s *suite) title() string { return "\n## " + s.name + "\n" }
+
+func (s *suite) chapter(b *strings.Builder) {
+	fmt.Fprintf(b, "%s\n`go test %s`: %s in %s.\n\n| test | verdict | seconds | figures |\n|---|---|---|---|\n", s.title(),
+		strings.Join(s.args, " "), s.word(), s.took.Round(time.Second))
+	for _, t := range s.tests {
+		fmt.Fprintf(b, "| %s | %s | %.0f | %s |\n", t.name, t.verdict, t.took.Seconds(), strings.ReplaceAll(t.last, "|", "\\|"))
+	}
+}
+
 func (s *suite) word() string {
 	if s.passed {
 		return "passed"

@@ -4,6 +4,9 @@ package cluster
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slotq/slotq/shared/store/dbserver"
@@ -33,10 +36,53 @@ func settle(r *rig, url string, l *load, lasted time.Duration) *verdict {
 		r.Errorf("a client was refused: %s", wrong)
 	}
 	if left != 0 || v.ours() > 0 {
+		remains(r, db)
 		r.Errorf("%d faults are slotq's own (%d jobs left): %+v", v.ours(), left, *v)
 	}
 	lose(r, db, url, l)
 	return v
+}
+
+// remains tells what is left, for whoever is to find out why: the services' directories are gone afterwards.
+func remains(r *rig, db *sql.DB) {
+	r.Helper()
+	for _, query := range []string{
+		"SELECT * FROM slotq_jobs ORDER BY run_at LIMIT 5", "SELECT * FROM slotq_claims LIMIT 10", "SELECT * FROM slotq_workers LIMIT 10",
+	} {
+		rows, err := db.Query(query)
+		if err != nil {
+			r.Errorf("%s: %v", query, err)
+			continue
+		}
+		columns, err := rows.Columns()
+		values := make([]any, len(columns))
+		places := make([]any, len(columns))
+		for i := range places {
+			places[i] = &values[i]
+		}
+		for err == nil && rows.Next() {
+			var line strings.Builder
+			if err = rows.Scan(places...); err == nil {
+				for i, c := range columns {
+					if b, ok := values[i].([]byte); ok {
+						values[i] = fmt.Sprintf("%x", b)
+					}
+					fmt.Fprintf(&line, " %s=%v", c, values[i])
+				}
+				r.Logf("%s:%s", query, line.String())
+			}
+		}
+		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
+			r.Errorf("%s: %v", query, err)
+		}
+	}
+	for _, p := range r.parts {
+		for line := range strings.Lines(p.process.Log()) {
+			if !strings.Contains(line, "completed note.") {
+				r.Logf("%s: %s", p.process.Name, strings.TrimSpace(line))
+			}
+		}
+	}
 }
 
 // lose takes an acknowledged job away as a defect of slotq would, with its ledger row left: a judge that does not tell it
