@@ -141,7 +141,12 @@ func (in *Intake) alive() bool {
 	case err := <-answer:
 		return err == nil
 	case <-ctx.Done():
-		return false
+		select {
+		case err := <-answer: // both were there, and Go looks at either
+			return err == nil
+		default:
+			return false
+		}
 	}
 }
 

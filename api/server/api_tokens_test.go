@@ -59,19 +59,19 @@ func (a *asked) UseAPIToken(ctx context.Context, id job.ID, now job.Time) error 
 	return a.Store.UseAPIToken(ctx, id, now)
 }
 
-// later is a clock that a test moves.
+// later is a clock that only a test moves.
 type later struct {
 	mu sync.Mutex
-	d  time.Duration
+	at time.Time
 }
 
-func (l *later) now() time.Time       { l.mu.Lock(); defer l.mu.Unlock(); return time.Now().Add(l.d) }
-func (l *later) tick(d time.Duration) { l.mu.Lock(); defer l.mu.Unlock(); l.d += d }
+func (l *later) now() time.Time       { l.mu.Lock(); defer l.mu.Unlock(); return l.at }
+func (l *later) tick(d time.Duration) { l.mu.Lock(); defer l.mu.Unlock(); l.at = l.at.Add(d) }
 
 // startAsked starts an api with such a store and clock.
 func startAsked(t *testing.T, change ...func(*Options)) (*env, *asked, *later) {
 	t.Helper()
-	a, l := &asked{}, &later{}
+	a, l := &asked{}, &later{at: time.Now()}
 	e := start(t, append(change, func(o *Options) {
 		a.Store = o.Store.(store.Store)
 		o.Store = a

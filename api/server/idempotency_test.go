@@ -137,7 +137,7 @@ func TestWhatWasSentIntoAnOutageIsFoundByItsKeyOrNotStored(t *testing.T) {
 	var g got
 	select {
 	case g = <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(5*time.Second + stalls):
 		t.Fatal("no answer within 5 s")
 	}
 	if g.status != 503 || g.problem.Code() != wire.CodeUnavailable {

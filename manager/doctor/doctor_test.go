@@ -118,8 +118,8 @@ func TestWorkersThatDoNotWorkAreNamed(t *testing.T) {
 	})
 	t.Run("one beats no more", func(t *testing.T) {
 		b := newBench(t)
-		b.worker(job.Worker{Name: "host-9", Kinds: []string{"k"}, StartedAt: b.now.Add(-time.Minute)})
-		b.finds("silent-worker", "host-9", "60s", "lease of 20s")
+		b.worker(job.Worker{Name: "host-9", Kinds: []string{"k"}, StartedAt: b.now.Add(-10 * time.Minute)})
+		b.finds("silent-worker", "host-9", "10m", "lease of 20s")
 	})
 	t.Run("a dead one holds jobs", func(t *testing.T) {
 		b := newBench(t)

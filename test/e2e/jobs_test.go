@@ -75,16 +75,17 @@ func ran(t testing.TB, s *system.System, n wire.NewJob) wire.Job {
 	return ended(t, s, post(t, s, n))
 }
 
-// started waits until a job's nth run has begun, and returns the note of it.
+// started waits until a job has begun for the nth time, and returns the note of it. Its run may be a higher one: a busy
+// worker gives jobs back that it has not started.
 func started(t testing.TB, s *system.System, id job.ID, n int) (note system.Note) {
 	t.Helper()
-	eventually(t, patience, fmt.Sprintf("run %d of job %s begins", n, id), func() error {
-		for _, note = range s.Runs.Of(system.Started, id) {
-			if note.Run == n {
-				return nil
-			}
+	eventually(t, patience, fmt.Sprintf("start %d of job %s", n, id), func() error {
+		notes := s.Runs.Of(system.Started, id)
+		if len(notes) < n {
+			return fmt.Errorf("there were %d", len(notes))
 		}
-		return fmt.Errorf("it has not")
+		note = notes[n-1]
+		return nil
 	})
 	return note
 }

@@ -33,12 +33,11 @@ func TestJobsOfAKilledWorkerRunAgainWithinLeaseAndTwoSweepsAndLeaveNoProcess(t *
 		s.StartWorker()
 		doomed.Kill()
 		killed := time.Now()
-		eventually(t, 2*time.Second, "no process of the killed runs is left", func() error {
+		stalled := stalls(t)
+		eventually(t, 2*time.Second+noise, "no process of the killed runs is left", func() error {
 			for _, id := range ids {
-				for _, n := range s.Runs.Of(system.Started, id) {
-					if n.Run == 1 && system.Alive(n.Pid) {
-						return fmt.Errorf("run 1 of %s lives", id)
-					}
+				if system.Alive(s.Runs.Of(system.Started, id)[0].Pid) {
+					return fmt.Errorf("the first run of %s lives", id)
 				}
 				if left := system.ProcessesOf(id); len(left) > 0 && len(s.Runs.Of(system.Started, id)) == 1 {
 					return fmt.Errorf("%v of %s live", left, id)
@@ -51,14 +50,15 @@ func TestJobsOfAKilledWorkerRunAgainWithinLeaseAndTwoSweepsAndLeaveNoProcess(t *
 			latest = max(latest, started(t, s, id, 2).At.Sub(killed))
 		}
 		t.Logf("the last of %d jobs ran again %s after the kill; promised are %s", len(ids), latest.Round(time.Millisecond), limit)
-		if latest > limit+noise {
-			t.Errorf("a job ran again after %s, promised are %s", latest, limit)
+		// While the machine stands still no manager can tell a silent worker from one that stands still too.
+		if stood := stalled(); latest > limit+noise+stood {
+			t.Errorf("a job ran again after %s, promised are %s; the machine stood still for %s", latest, limit, stood)
 		}
 		for _, id := range ids {
 			j := ended(t, s, id)
 			wants(t, j, job.Completed, "")
-			if j.Crashes != 1 || j.Attempt != 1 || j.Run != 2 {
-				t.Errorf("job %s: crashes %d, attempt %d, run %d", id, j.Crashes, j.Attempt, j.Run)
+			if n := len(s.Runs.Of(system.Started, id)); j.Crashes != 1 || j.Attempt != 1 || n != 2 {
+				t.Errorf("job %s: crashes %d, attempt %d, %d starts", id, j.Crashes, j.Attempt, n)
 			}
 		}
 		isolated(t, s)

@@ -167,13 +167,16 @@ func (x *running) finals(ctx context.Context) (all []history.Final, err error) {
 				continue
 			}
 		}
-		status, body, err := read(ctx, x.url+"/v1/jobs/"+f.ID)
-		if err == nil && status != http.StatusOK {
-			err = fmt.Errorf("job %s, which was listed: %d %.300s", f.ID, status, body)
-		}
-		if err == nil {
-			all[i], err = load.FinalOf(body)
-		}
+		err := system.Await(ctx, 20*time.Second, func() error {
+			status, body, err := read(ctx, x.url+"/v1/jobs/"+f.ID)
+			if err == nil && status != http.StatusOK {
+				err = fmt.Errorf("job %s, which was listed: %d %.300s", f.ID, status, body)
+			}
+			if err == nil {
+				all[i], err = load.FinalOf(body)
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

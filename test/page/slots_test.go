@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/wire"
 )
 
@@ -13,7 +14,7 @@ func TestQueuesAndSlots(t *testing.T) {
 	s := setUp(t, 1)
 
 	t.Run("a queue is paused by hand, named as the trouble, and resumed by its link", func(t *testing.T) {
-		s.enqueue(wire.NewJob{Queue: "mail"}, orders{})
+		s.awaitState(s.enqueue(wire.NewJob{Queue: "mail"}, orders{}), job.Completed)
 		b := newTab(t, s.API)
 		b.open("/queues")
 		b.click(`button[aria-label="Pause mail"]`)
@@ -46,7 +47,7 @@ func TestQueuesAndSlots(t *testing.T) {
 	})
 
 	t.Run("slots are lanes, and those above a smaller number drain", func(t *testing.T) {
-		s.enqueue(wire.NewJob{Queue: "lanes"}, orders{})
+		s.awaitState(s.enqueue(wire.NewJob{Queue: "lanes"}, orders{}), job.Completed)
 		b := newTab(t, s.API)
 		b.open("/queue?name=lanes")
 		b.until("all slots are lanes", `document.querySelectorAll(".lane").length === 24`)

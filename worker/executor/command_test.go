@@ -208,24 +208,24 @@ func TestMissingProgramFailsTheJob(t *testing.T) {
 }
 
 func TestTimeoutNamesTheLimit(t *testing.T) {
-	r, _ := sh(t, "echo begun; exec sleep 100", func(tk *Task) { tk.Timeout = 200 * time.Millisecond })
+	r, _ := sh(t, "echo begun; exec sleep 100", func(tk *Task) { tk.Timeout = 2 * time.Second })
 	wantOutcome(t, r, TimedOut, TypeTimeout)
-	if !strings.Contains(r.Message, "200ms (set by the handler)") || string(r.Output) != "begun\n" {
+	if !strings.Contains(r.Message, "2s (set by the handler)") || string(r.Output) != "begun\n" {
 		t.Errorf("%q %q", r.Message, r.Output)
 	}
 }
 
 func TestJobThatIgnoresTermIsKilledAfterTheGrace(t *testing.T) {
 	start := time.Now()
-	r, _ := sh(t, `trap "" TERM; while :; do sleep 1; done`, func(tk *Task) { tk.Timeout = 200 * time.Millisecond })
+	r, _ := sh(t, `trap "" TERM; while :; do sleep 1; done`, func(tk *Task) { tk.Timeout = 2 * time.Second })
 	wantOutcome(t, r, TimedOut, TypeTimeout)
-	if d := time.Since(start); d < 500*time.Millisecond || d > 5*time.Second {
-		t.Errorf("ended after %v, want timeout + grace = 500ms", d)
+	if d := time.Since(start); d < 2300*time.Millisecond || d > 10*time.Second {
+		t.Errorf("ended after %v, want timeout + grace = 2.3s", d)
 	}
 }
 
 func TestTermReachesTheWholeGroupAndGivesTimeToEnd(t *testing.T) {
-	r, _ := sh(t, `trap 'echo bye; exit 0' TERM; sleep 100 & wait`, func(tk *Task) { tk.Timeout = 200 * time.Millisecond })
+	r, _ := sh(t, `trap 'echo bye; exit 0' TERM; sleep 100 & wait`, func(tk *Task) { tk.Timeout = 2 * time.Second })
 	wantOutcome(t, r, TimedOut, TypeTimeout) // a program that tidies up and exits 0 on TERM has not done its job
 	if string(r.Output) != "bye\n" {
 		t.Errorf("output %q", r.Output)

@@ -117,7 +117,18 @@ func TestTheWorkerProgramRunsSubprocessesServesItsProbesAndHearsTheNudge(t *test
 	sending, end := context.WithCancel(t.Context())
 	var sent sync.WaitGroup
 	sent.Go(func() { _ = sender.Run(sending) })
-	sender.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+	sent.Go(func() {
+		// Again, since one may be lost: this worker looks by itself only in an hour.
+		for again := time.NewTicker(time.Second); ; {
+			sender.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+			select {
+			case <-again.C:
+			case <-sending.Done():
+				again.Stop()
+				return
+			}
+		}
+	})
 	finished(t, s, ids)
 	end()
 	sent.Wait()

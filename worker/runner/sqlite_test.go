@@ -86,8 +86,12 @@ func TestAFailingJobIsRetriedToItsEnd(t *testing.T) {
 func TestAKilledRunIsGivenBackInTheDatabaseAndRunsElsewhere(t *testing.T) {
 	s := openSQLite(t)
 	first := newRunner(t, Options{Store: s, DrainTimeout: -1})
-	started := make(chan struct{})
-	first.Handle("a", func(ctx context.Context, _ *Job) (any, error) { close(started); <-ctx.Done(); return nil, ctx.Err() })
+	started := make(chan struct{}, 1)
+	first.Handle("a", func(ctx context.Context, _ *Job) (any, error) {
+		started <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
 	stop := work(t, first)
 	ids := enqueue(t, s, 1, job.Spec{Kind: "a"})
 	<-started
@@ -108,9 +112,13 @@ func TestAKilledRunIsGivenBackInTheDatabaseAndRunsElsewhere(t *testing.T) {
 
 func TestARunningJobIsCancelledInTheDatabase(t *testing.T) {
 	s := openSQLite(t)
-	r := newRunner(t, Options{Store: s, Heartbeat: 50 * time.Millisecond, Lease: 5 * time.Second})
-	started := make(chan struct{})
-	r.Handle("a", func(ctx context.Context, _ *Job) (any, error) { close(started); <-ctx.Done(); return nil, ctx.Err() })
+	r := newRunner(t, Options{Store: s, Heartbeat: 500 * time.Millisecond, Lease: 20 * time.Second})
+	started := make(chan struct{}, 1)
+	r.Handle("a", func(ctx context.Context, _ *Job) (any, error) {
+		started <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
 	work(t, r)
 	ids := enqueue(t, s, 1, job.Spec{Kind: "a"})
 	<-started

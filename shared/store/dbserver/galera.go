@@ -17,8 +17,12 @@ import (
 // Nodes is how many servers a Galera cluster has: the fewest of which one may be lost.
 const Nodes = 3
 
-// syncLimit bounds how long a node may take to catch up with the others.
-const syncLimit = 60 * time.Second
+// syncLimit bounds how long a node may take to catch up with the others. It only tells slow from stuck.
+const syncLimit = 2 * time.Minute
+
+// joinTries is how often a node that ends by itself is started: it has lost the group while it joined, on a busy machine,
+// or a port to another program.
+const joinTries = 3
 
 // FindGalera returns the path of the replication library, or ErrNotInstalled.
 func FindGalera() (string, error) {
@@ -53,8 +57,7 @@ func StartGalera(ctx context.Context, options Options) (*Galera, error) {
 	seed.Kill()
 	_ = os.Remove(filepath.Join(seed.Dir(), "data", "socket")) // left by kill -9, and no file to copy
 	g := &Galera{seed: seed}
-	for range 3 {
-		// A node that ends by itself has lost the group while it joined, on a busy machine, or a port to another program.
+	for range joinTries {
 		if err = g.begin(ctx, library, options); !errors.Is(err, errEnded) {
 			break
 		}
@@ -106,11 +109,16 @@ func (g *Galera) Node(i int) *Server { return g.nodes[i] }
 
 // Start starts a killed node and returns when it has caught up with the others. If none of them is there, it fails:
 // then see Bootstrap.
-func (g *Galera) Start(ctx context.Context, i int) error {
-	if err := g.restart(ctx, i); err != nil {
-		return err
+func (g *Galera) Start(ctx context.Context, i int) (err error) {
+	for range joinTries {
+		if err = g.restart(ctx, i); err == nil {
+			err = g.AwaitSynced(ctx, i)
+		}
+		if !errors.Is(err, errEnded) {
+			break
+		}
 	}
-	return g.AwaitSynced(ctx, i)
+	return err
 }
 
 func (g *Galera) restart(ctx context.Context, i int) (err error) {
@@ -205,6 +213,9 @@ func (g *Galera) AwaitSynced(ctx context.Context, i int) error {
 		}
 		select {
 		case <-again.C:
+			if g.nodes[i].ended() {
+				return fmt.Errorf("node %d: %w; its log ends with:\n%s", i, errEnded, g.nodes[i].logTail())
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("node %d has not caught up: %w; its log ends with:\n%s", i, errors.Join(ctx.Err(), err), g.nodes[i].logTail())
 		}

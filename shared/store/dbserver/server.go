@@ -188,6 +188,21 @@ func (s *Server) signal(sig syscall.Signal) error {
 	return s.process.signalTree(sig)
 }
 
+// ended says that the server is not running though nobody killed it.
+func (s *Server) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return false
+	}
+	select {
+	case <-s.process.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *Server) logTail() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,7 +32,7 @@ var fenceTests = []Test{
 const (
 	holderLimit = 12 * time.Second
 	claimLimit  = 11 * time.Second
-	freeLimit   = 2 * time.Second
+	freeLimit   = 4 * time.Second // below the 5 s after which the holder is let go
 )
 
 // silentHolder freezes a claim between its fence and its commit: to the server it is an open connection in the middle

@@ -23,7 +23,7 @@ func Await(ctx context.Context, limit time.Duration, condition func() error) err
 		select {
 		case <-again.C:
 		case <-end.C:
-			return err
+			return condition() // once more: a machine that stood still may have kept this from looking
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}

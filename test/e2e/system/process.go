@@ -66,7 +66,7 @@ func Start(t TB, name, dir, path string, args, environ []string) *Process {
 	t.Cleanup(func() {
 		children := Descendants(p.Pid)
 		p.Kill()
-		if left := awaitEnd(children, 3*time.Second); len(left) > 0 {
+		if left := awaitEnd(children, 15*time.Second); len(left) > 0 {
 			t.Errorf("%s has left processes behind: %v", p.Name, left)
 		}
 		if t.Failed() {

@@ -53,6 +53,9 @@ func (l *Log) Notes() (notes []Note) {
 		l.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(content)) {
+		if !strings.HasSuffix(line, "\n") {
+			break // it is being written
+		}
 		var n Note
 		var id string
 		var at int64

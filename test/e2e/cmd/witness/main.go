@@ -17,10 +17,10 @@ import (
 // orders is the payload; whatever else is in it is left alone.
 type orders struct {
 	Milliseconds int    `json:"ms"`          // to work
-	First        int    `json:"first_ms"`    // to work instead in the first run
+	First        int    `json:"first_ms"`    // to work instead at the first start
 	Exit         int    `json:"exit"`        // the exit code
 	FailUntil    int    `json:"fail_until"`  // exits 1 while the attempt is below
-	ExitUntil    int    `json:"exit_until"`  // exits as Exit says while the run is below, with 0 from then on
+	ExitUntil    int    `json:"exit_until"`  // exits as Exit says until it has come to its end so often, with 0 from then on
 	Stderr       string `json:"stderr"`      // what to complain about
 	Output       string `json:"output"`      // what to print instead of the payload
 	KillWorker   bool   `json:"kill_worker"` // kill -9 of the worker
@@ -54,7 +54,7 @@ func main() {
 	if o.Ignore {
 		ignoreTerm()
 	}
-	if o.First > 0 && number("SLOTQ_RUN") == 1 {
+	if o.First > 0 && noted(dir, "start") == 1 {
 		o.Milliseconds = o.First
 	}
 	if o.Grandchild {
@@ -72,7 +72,7 @@ func main() {
 	switch {
 	case o.FailUntil > 0 && number("SLOTQ_ATTEMPT") < o.FailUntil:
 		os.Exit(1)
-	case o.ExitUntil > 0 && number("SLOTQ_RUN") >= o.ExitUntil:
+	case o.ExitUntil > 0 && noted(dir, "end") >= o.ExitUntil:
 		os.Exit(0)
 	}
 	os.Exit(o.Exit)
@@ -89,6 +89,16 @@ func note(dir, what, key string) {
 		os.Getpid(), worker(), time.Now().UnixNano(), key); err != nil {
 		fail(err)
 	}
+}
+
+// noted is how often the job has noted that, this time included. Its run may be higher: a busy worker gives jobs back that
+// it has not started, and one whose lease is over stops them.
+func noted(dir, what string) int {
+	notes, err := os.ReadFile(filepath.Join(dir, "notes"))
+	if err != nil {
+		fail(err)
+	}
+	return strings.Count("\n"+string(notes), "\n"+what+" "+os.Getenv("SLOTQ_JOB_ID")+" ")
 }
 
 // lock takes a lock that lasts until this process ends; false = somebody has it.
