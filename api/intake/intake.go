@@ -131,7 +131,7 @@ func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job
 // alive says that the store answers a small question.
 func (in *Intake) alive() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeLimit)
-	defer cancel() // not by whoever asks: then an answer and the end could be there at once, and either be looked at
+	defer cancel()
 	answer := make(chan error, 1)
 	in.calls.Go(func() {
 		_, err := in.store.Now(ctx)
@@ -142,7 +142,7 @@ func (in *Intake) alive() bool {
 		return err == nil
 	case <-ctx.Done():
 		select {
-		case err := <-answer: // both were there, and Go looks at either
+		case err := <-answer: // both may be there at once, and Go looks at either
 			return err == nil
 		default:
 			return false

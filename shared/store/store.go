@@ -139,8 +139,8 @@ type Work interface {
 	Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, error)
 
 	// Finish writes outcomes in one transaction, each where its token still stands, and removes the claims in done,
-	// whose jobs have all ended, none of them lost. It answers with a verdict for each outcome, in order. At most one run of a job
-	// commits its outcome (promise 4).
+	// whose jobs have all ended, none of them lost. It answers with a verdict for each outcome, in order. At most one
+	// run of a job commits its outcome (promise 4).
 	Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outcome, done []job.Token, now job.Time) ([]job.Verdict, error)
 
 	// Claims returns the worker's claims; of each the ids that still carry its token.

@@ -20,9 +20,16 @@ const Nodes = 3
 // syncLimit bounds how long a node may take to catch up with the others. It only tells slow from stuck.
 const syncLimit = 2 * time.Minute
 
-// joinTries is how often a node that ends by itself is started: it has lost the group while it joined, on a busy machine,
-// or a port to another program.
-const joinTries = 3
+// join tries again when a node has ended by itself: it has lost the group while it joined, on a busy machine, or a port to
+// another program.
+func join(try func() error) (err error) {
+	for range 3 {
+		if err = try(); !errors.Is(err, errEnded) {
+			break
+		}
+	}
+	return err
+}
 
 // FindGalera returns the path of the replication library, or ErrNotInstalled.
 func FindGalera() (string, error) {
@@ -57,13 +64,9 @@ func StartGalera(ctx context.Context, options Options) (*Galera, error) {
 	seed.Kill()
 	_ = os.Remove(filepath.Join(seed.Dir(), "data", "socket")) // left by kill -9, and no file to copy
 	g := &Galera{seed: seed}
-	for range joinTries {
-		if err = g.begin(ctx, library, options); !errors.Is(err, errEnded) {
-			break
-		}
-		err = errors.Join(err, g.stopNodes())
-	}
-	if err != nil {
+	if err = join(func() error {
+		return errors.Join(g.stopNodes(), g.begin(ctx, library, options)) // those of the try before
+	}); err != nil {
 		return nil, errors.Join(fmt.Errorf("start a cluster: %w", err), g.Stop())
 	}
 	return g, nil
@@ -109,16 +112,13 @@ func (g *Galera) Node(i int) *Server { return g.nodes[i] }
 
 // Start starts a killed node and returns when it has caught up with the others. If none of them is there, it fails:
 // then see Bootstrap.
-func (g *Galera) Start(ctx context.Context, i int) (err error) {
-	for range joinTries {
-		if err = g.restart(ctx, i); err == nil {
-			err = g.AwaitSynced(ctx, i)
+func (g *Galera) Start(ctx context.Context, i int) error {
+	return join(func() error {
+		if err := g.restart(ctx, i); err != nil {
+			return err
 		}
-		if !errors.Is(err, errEnded) {
-			break
-		}
-	}
-	return err
+		return g.AwaitSynced(ctx, i)
+	})
 }
 
 func (g *Galera) restart(ctx context.Context, i int) (err error) {

@@ -84,12 +84,19 @@ func run(c command, input string) error {
 	return nil
 }
 
-// kill ends the process and its descendants and waits for them.
-func (p *process) kill() {
+func (p *process) ended() bool {
 	select {
 	case <-p.done:
-		return // its id may be another's by now
+		return true
 	default:
+		return false
+	}
+}
+
+// kill ends the process and its descendants and waits for them.
+func (p *process) kill() {
+	if p.ended() {
+		return // its id may be another's by now
 	}
 	// Stopped first, so that it starts no further children while they are counted; PostgreSQL's would live on for a
 	// moment without it and keep the next server off the data.

@@ -192,15 +192,7 @@ func (s *Server) signal(sig syscall.Signal) error {
 func (s *Server) ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process == nil {
-		return false
-	}
-	select {
-	case <-s.process.done:
-		return true
-	default:
-		return false
-	}
+	return s.process != nil && s.process.ended()
 }
 
 func (s *Server) logTail() string {
