@@ -67,10 +67,10 @@ func testFailures(t *testing.T, s *system.System) {
 	}
 	t.Run("a job that ignores TERM and hides a process ends at its limit, with all that it started", func(t *testing.T) {
 		id := post(t, s, wire.NewJob{Kind: "w.run", MaxAttempts: 1, TimeoutSeconds: 0.5, Payload: orders{"ms": 20_000, "ignore": true, "grandchild": true}.payload()})
-		began := started(t, s, id, 1)
+		began, stalled := started(t, s, id, 1), stalls(t)
 		j := ended(t, s, id)
 		wants(t, j, job.Discarded, job.ReasonMaxAttempts)
-		if took := j.FinishedAt.Sub(began.At); took > 10*time.Second {
+		if took := j.FinishedAt.Sub(began.At); took > 4*time.Second+stalled() {
 			t.Errorf("it took %s with a limit of 500ms and a grace of 300ms", took)
 		}
 		if left := system.ProcessesOf(id); len(left) > 0 {

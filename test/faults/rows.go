@@ -49,7 +49,7 @@ var rows = []row{
 	{
 		name: "kill-database", ci: []string{postgres}, databases: servers, lasts: 36 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, faults: killDatabase(2 * time.Second),
-		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 3, "ambiguous": 2}, needs: common,
+		floors: map[string]int{"acknowledged": 500, history.KillDatabase: 5, "ambiguous": 2}, needs: common,
 	},
 	{
 		name: "kill-any", databases: everywhere, lasts: 50 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
@@ -59,7 +59,7 @@ var rows = []row{
 	{
 		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 43 * time.Second, load: sleepers, clients: 5, think: 700 * time.Millisecond,
 		workers: 2, goworkers: 2, jobs: 12, faults: freeze(goworker, worker, goworker), // its jobs run again one at a time, as suspects
-		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 3}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
+		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 5}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
 	},
 	{
 		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,

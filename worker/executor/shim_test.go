@@ -139,7 +139,7 @@ func TestKilledWorkerLeavesNoProcess(t *testing.T) {
 	all := everyPid(t, dir)
 	worker.Process.Kill()
 	for _, pid := range all {
-		eventually(t, 10*time.Second, fmt.Sprintf("the death of process %d", pid), func() bool { return !alive(pid) })
+		eventually(t, 2*time.Second, fmt.Sprintf("the death of process %d", pid), func() bool { return !alive(pid) })
 	}
 }
 

@@ -21,10 +21,10 @@ var hostileTargets = []struct {
 	says    string
 	wait    time.Duration // the least time to the next attempt
 	noHTTP  bool          // nothing is answered at all
-	hangsUp bool          // the connection is reset at once: while it is read from or written to, which read differently
+	hangsUp bool          // the connection is reset at once
 }{
 	{kind: "http.mute", noHTTP: true, state: job.Retryable, says: "timeout of 2s"},
-	{kind: "http.reset", noHTTP: true, hangsUp: true, state: job.Retryable},
+	{kind: "http.reset", noHTTP: true, hangsUp: true, state: job.Retryable, says: "reset"},
 	{kind: "http.hang", answer: hang, state: job.Retryable, says: "timeout of 2s"},
 	{kind: "http.drip", answer: drip, state: job.Retryable, says: "timeout of 2s"},
 	{kind: "http.drip.head", answer: dripHead, state: job.Retryable, says: "timeout of 2s"},
