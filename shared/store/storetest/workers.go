@@ -126,4 +126,20 @@ var workersTests = []Test{
 		equal(f, "given back", n, 3)
 		equal(f, "claimed", len(w.claim(q, 5)), 3)
 	}},
+	{"a claim whose jobs have all ended without it is found and taken away", 7, func(f *fixture) {
+		// As after an outcome that was called lost: its worker leaves the row to be reconciled.
+		q := f.queue("empty")
+		f.enqueue(f.jobs(q, 2)...)
+		w := f.worker()
+		jobs := w.claim(q, 2)
+		_, err := f.store.Finish(f.ctx, w.id, []job.Outcome{completed(jobs[0]), completed(jobs[1])}, nil, f.now)
+		f.ok(err)
+		claims, err := f.store.Claims(f.ctx, w.id)
+		f.ok(err)
+		equal(f, "claims", len(claims), 1)
+		n, err := f.store.GiveBack(f.ctx, claims[0], f.now)
+		f.ok(err)
+		equal(f, "given back", n, 0)
+		f.noClaims(w)
+	}},
 }
