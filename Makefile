@@ -7,10 +7,12 @@ PACKAGES    := $(MODULES:%=./%/...)
 LINTED      := $(MODULES) peers
 # Attacks and failovers take minutes and have the machine to themselves: make faults runs them.
 TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test/faults/cluster)
-# What runs once more without the race detector, under which it takes a tenth of its steps, rows or seeds: the model and the
-# simulation; and only without it, where nothing races: the count of rows that each statement reads with a million jobs, and
-# that a seed replays, which the detector prevents on purpose.
-IN_FULL     := -run "TestConformance/model|TestNoStatementReads|TestPromisesHold|TestPlanted|TestADeadWorkers|TestASeedReplays" \
+# What runs only without the race detector, where nothing races: the model, which takes one step after the other, and the
+# count of rows that each statement reads with a million jobs.
+ALONE       := TestConformance/model|TestNoStatementReads
+# And what runs once more without it: the simulation, which takes a tenth of its seeds under it, and that a seed replays,
+# which it prevents on purpose.
+IN_FULL     := -run "$(ALONE)|TestPromisesHold|TestPlanted|TestADeadWorkers|TestASeedReplays" \
 	./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres ./test/e2e ./test/simulation
 FUZZTIME    ?= 30s
 BINARIES    := api worker manager
@@ -52,7 +54,7 @@ $(WITH_SERVERS):
 	@go build -o $@ ./shared/store/dbserver/cmd/with-servers
 
 test: $(WITH_SERVERS) ## all tests, with the race detector, on database servers of their own
-	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -race -skip TestNoStatementReads $(TESTED) && $(GOTEST) -v $(IN_FULL)'
+	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -race -skip "$(ALONE)" $(TESTED) && $(GOTEST) -v $(IN_FULL)'
 
 race: $(WITH_SERVERS) ## all tests three times in shuffled order, for what happens rarely
 	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -timeout 45m -race -count 3 -shuffle on $(TESTED)'
