@@ -149,3 +149,19 @@ func TestAQuietWorkerTakesNothingUntilItIsAskedAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestAWorkerThatSignsOffGivesBackFirstWhatItHasForgotten(t *testing.T) {
+	f := newFake(1)
+	var ghost *job.Job
+	drained(t, f, Options{}, func(r *Runner) { r.Handle("a", nothing) }, func(r *Runner) {
+		time.Sleep(time.Second)
+		ghost = f.add("b")
+		f.with(func() { // a claim whose COMMIT landed after its caller had given it up
+			ghost.Token = job.NewToken(r.Worker())
+			f.claims = append(f.claims, job.Claim{Worker: r.Worker(), Token: ghost.Token, Slot: job.Slot{QueueID: 7, Slot: 1}, IDs: []job.ID{ghost.ID}})
+		})
+	})
+	if !ghost.Token.IsZero() {
+		t.Error("the job is left for a manager, which would count a crash")
+	}
+}

@@ -12,13 +12,19 @@ import (
 // undone. Nobody else would: the worker beats on, so no manager rescues its claims.
 func (r *Runner) reconcile(ctx context.Context) {
 	for sleep(ctx, r.opts.Lease) {
-		for _, id := range append(r.lease.formerly(), r.Worker()) {
-			if err := r.reconcileAs(ctx, id); err != nil {
-				r.trouble.met("comparing what the worker holds", err)
-				break
-			}
+		if err := r.reconcileAll(ctx); err != nil {
+			r.trouble.met("comparing what the worker holds", err)
 		}
 	}
+}
+
+func (r *Runner) reconcileAll(ctx context.Context) error {
+	for _, id := range append(r.lease.formerly(), r.Worker()) {
+		if err := r.reconcileAs(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Runner) reconcileAs(ctx context.Context, id job.WorkerID) error {
@@ -79,13 +85,27 @@ func (r *Runner) releaseStrays(ctx context.Context, id job.WorkerID, before []jo
 	return nil
 }
 
+// reconcileLast compares once more before the worker signs off: what it leaves, a manager takes for the work of a dead
+// worker and counts a crash.
+func (r *Runner) reconcileLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveLimit)
+	defer cancel()
+	if err := r.reconcileAll(ctx); err != nil {
+		r.log.Warn("could not compare at the end what the worker holds: what it has forgotten a manager will free", "error", err)
+	}
+	r.finisher.flush(ctx)
+}
+
 // count reports the stats, once a heartbeat when there are any.
 func (r *Runner) count(ctx context.Context) { _ = r.store.Run(ctx, r.opts.Heartbeat, r.log) }
+
+// leaveLimit is for each of the last two things that a worker asks of the database.
+const leaveLimit = 2 * time.Second
 
 // leave takes the worker's row away, so that nobody waits for its next beat. When it fails, the manager's sweep does
 // the same a lease later.
 func (r *Runner) leave() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveLimit)
 	defer cancel()
 	if err := r.store.Leave(ctx, r.Worker()); err != nil {
 		r.log.Warn("could not sign off: a manager will, one lease from now", "error", err)
