@@ -9,8 +9,7 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-// Finish implements store.Work. A batch that the engine refuses (an output it cannot store) is split, so that one
-// outcome cannot hold back its neighbours.
+// Finish implements store.Work.
 func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outcome, done []job.Token, now job.Time) ([]job.Verdict, error) {
 	var verdicts []job.Verdict
 	c := care{dialect: s.db.Dialect()}
@@ -27,20 +26,6 @@ func (s *Store) Finish(ctx context.Context, w job.WorkerID, outcomes []job.Outco
 		verdicts, err = c.apply(ctx, tx, outcomes, now)
 		return err
 	})
-	if err != nil && len(outcomes) > 1 && (s.db.Class(err) == Data || s.db.Class(err) == Other) && ctx.Err() == nil {
-		half := len(outcomes) / 2
-		first, err1 := s.Finish(ctx, w, outcomes[:half], nil, now)
-		if err1 != nil {
-			return nil, err1
-		}
-		for i, o := range outcomes[:half] {
-			if first[i] == job.Lost { // its claim's row is all that leads to it, should it still carry the token
-				done = slices.DeleteFunc(slices.Clone(done), func(t job.Token) bool { return t == o.Job.Token })
-			}
-		}
-		second, err2 := s.Finish(ctx, w, outcomes[half:], done, now)
-		return append(first, second...), err2
-	}
 	return verdicts, err
 }
 
