@@ -7,9 +7,9 @@ PACKAGES    := $(MODULES:%=./%/...)
 LINTED      := $(MODULES) peers
 # Attacks and failovers take minutes and have the machine to themselves: make faults runs them.
 TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test/faults/cluster)
-# What runs only without the race detector, where nothing races: the model, which takes one step after the other, and the
+# What runs only without the race detector, since it takes one step after the other: the model, long lists and scans, and the
 # count of rows that each statement reads with a million jobs.
-ALONE       := TestConformance/model|TestNoStatementReads
+ALONE       := TestConformance/(model|list|scan)|TestNoStatementReads
 # And what runs once more without it: the simulation, which takes a tenth of its seeds under it, and that a seed replays,
 # which it prevents on purpose.
 IN_FULL     := -run "$(ALONE)|TestPromisesHold|TestPlanted|TestADeadWorkers|TestASeedReplays" \
