@@ -10,7 +10,7 @@ TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test
 # What runs only without the race detector, since it takes one step after the other: the model, long lists and scans, and the
 # count of rows that each statement reads with a million jobs.
 ALONE       := TestConformance/(model|list|scan)|TestNoStatementReads
-# And what runs once more without it: the simulation, which takes a tenth of its seeds under it, and that a seed replays,
+# And what runs once more without it: the simulation, which takes a fortieth of its seeds under it, and that a seed replays,
 # which it prevents on purpose.
 IN_FULL     := -run "$(ALONE)|TestPromisesHold|TestPlanted|TestADeadWorkers|TestASeedReplays" \
 	./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres ./test/e2e ./test/simulation

@@ -87,7 +87,12 @@ func (w *Words) list(b *strings.Builder, out []any, arg any) []any {
 	panic("sqlstore: not a list")
 }
 
+// appendList writes a list. One of none is NULL, which nothing is in: MySQL takes no empty one.
 func appendList[T any](w *Words, b *strings.Builder, out []any, l []T) []any {
+	if len(l) == 0 {
+		b.WriteString("NULL")
+		return out
+	}
 	n := w.padded(len(l))
 	b.WriteString(strings.TrimSuffix(strings.Repeat("?,", n), ","))
 	for k := range n {

@@ -76,9 +76,6 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 		if err != nil {
 			return err
 		}
-		if len(c.IDs) == 0 { // all have ended, and a list of none is no SQL
-			return nil
-		}
 		var outcomes []job.Outcome
 		rows, err := tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
 			c.IDs, c.Token)

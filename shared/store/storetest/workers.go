@@ -118,12 +118,7 @@ var workersTests = []Test{
 		_, err := f.store.Claim(f.ctx, w.request(q, 1, 3, f.now))
 		f.ok(err)
 		w.none(q)
-		claims, err := f.store.Claims(f.ctx, w.id)
-		f.ok(err)
-		equal(f, "claims", len(claims), 1)
-		n, err := f.store.GiveBack(f.ctx, claims[0], f.now)
-		f.ok(err)
-		equal(f, "given back", n, 3)
+		equal(f, "given back", w.reconciled(), 3)
 		equal(f, "claimed", len(w.claim(q, 5)), 3)
 	}},
 	{"a claim whose jobs have all ended without it is found and taken away", 7, func(f *fixture) {
@@ -134,12 +129,18 @@ var workersTests = []Test{
 		jobs := w.claim(q, 2)
 		_, err := f.store.Finish(f.ctx, w.id, []job.Outcome{completed(jobs[0]), completed(jobs[1])}, nil, f.now)
 		f.ok(err)
-		claims, err := f.store.Claims(f.ctx, w.id)
-		f.ok(err)
-		equal(f, "claims", len(claims), 1)
-		n, err := f.store.GiveBack(f.ctx, claims[0], f.now)
-		f.ok(err)
-		equal(f, "given back", n, 0)
+		equal(f, "given back", w.reconciled(), 0)
 		f.noClaims(w)
 	}},
+}
+
+// reconciled gives back the only claim that the worker finds to be its own, and says how many jobs that frees.
+func (w *worker) reconciled() int {
+	w.f.Helper()
+	claims, err := w.f.store.Claims(w.f.ctx, w.id)
+	w.f.ok(err)
+	equal(w.f, "claims", len(claims), 1)
+	n, err := w.f.store.GiveBack(w.f.ctx, claims[0], w.f.now)
+	w.f.ok(err)
+	return n
 }
