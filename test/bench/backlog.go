@@ -7,59 +7,71 @@ import (
 	"net/http"
 	"path/filepath"
 	"time"
+
+	"github.com/slotq/slotq/shared/store"
 )
 
 // backlogs measures the worker and the api with ever more jobs waiting.
 func backlogs(ctx context.Context, b *bench, db database) error {
-	var all []contestant
+	var sizes []int
 	for _, n := range []int{10_000, 1_000_000, 10_000_000} {
 		if n > 10_000 && n > b.growth {
 			continue
 		}
-		all = append(all, b.backlog(n))
+		sizes = append(sizes, n)
 	}
 	if b.growth > 10_000 && b.growth < 1_000_000 {
-		all = append(all, b.backlog(b.growth)) // a quick run
+		sizes = append(sizes, b.growth) // a quick run
+	}
+	var all []contestant
+	for _, n := range sizes {
+		kept, drop, err := b.filled(ctx, db, func(ctx context.Context, st store.Store) error {
+			_, err := fill(ctx, st, "bench", "noop", n, nil)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		defer drop()
+		all = append(all, b.backlog(kept, n))
 	}
 	measures := []measure{{"claimed and finished", "jobs/s"}, {"POST p50", "ms"}, {"POST p99", "ms"}, {"manager's /metrics", "ms"}, {"list of 50 jobs", "ms"}}
 	return b.contest(ctx, "Growth: backlog", db, measures, all)
 }
 
-func (b *bench) backlog(n int) contestant {
-	return contestant{thousands(int64(n)) + " waiting", "--concurrency=1000", func(ctx context.Context, db database) (o outcome, err error) {
+// backlog measures on a database with n jobs, which it fills up again.
+func (b *bench) backlog(db database, n int) contestant {
+	return contestant{thousands(int64(n)) + " waiting", "--concurrency=1000", func(ctx context.Context, _ database) (o outcome, err error) {
 		st, err := db.open(ctx)
 		if err != nil {
 			return o, err
 		}
 		defer st.Close()
-		if _, err := fill(ctx, st, "bench", "noop", n, nil); err != nil {
-			return o, err
-		}
-		if err := db.analyze(ctx); err != nil {
-			return o, err
-		}
 		calls, err := b.calls(ctx, db)
 		if err != nil {
 			return o, err
 		}
 		// The rate of a small backlog is that of several in turn, so that it is no shorter than that of a large one.
-		jobs, took := 0, time.Duration(0)
+		jobs, posted, took := 0, backlogPosts, time.Duration(0)
 		for jobs < min(b.jobs, b.growth) {
 			d, err := b.drain(ctx, db, "bench", min(n, b.jobs), 1, 1000)
 			if err != nil {
 				return o, err
 			}
 			jobs, took = jobs+d.jobs, took+d.first
-			if n > 10_000 {
-				break
-			}
-			if _, err := fill(ctx, st, "bench", "noop", n, nil); err != nil {
+			if _, err := fill(ctx, st, "bench", "noop", d.jobs-posted, nil); err != nil {
 				return o, err
+			}
+			if posted = 0; n > 10_000 {
+				break
 			}
 		}
 		return outcome{values: append([]float64{float64(jobs) / took.Seconds()}, calls...)}, nil
 	}}
 }
+
+// backlogPosts are the POSTs that are measured at a backlog.
+const backlogPosts = 500
 
 // calls measures POSTs, the manager's metrics and a page of jobs while nobody works.
 func (b *bench) calls(ctx context.Context, db database) ([]float64, error) {
@@ -78,7 +90,7 @@ func (b *bench) calls(ctx context.Context, db database) ([]float64, error) {
 	}
 	defer stopManager()
 	time.Sleep(2 * time.Second) // the manager's first counts
-	l, err := b.load(ctx, base, 500, "--clients=1")
+	l, err := b.load(ctx, base, backlogPosts, "--clients=1")
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (r *report) bars() []bar {
 			bars = append(bars, bar{what: "idle " + program + " on " + db + ", MiB", figure: []string{inIdle + db + "/" + program + ", memory"}, least: 30, atMost: true})
 		}
 		bars = append(bars, bar{what: "idle worker on " + db + ", queries a second", figure: []string{inIdle + db + "/worker, statements", inIdle + db + "/worker, transactions"}, least: 2, atMost: true})
-		for _, f := range r.figures {
+		for _, f := range r.figures() {
 			if strings.HasPrefix(f.part, "Blocked fronts") && f.database == db && f.base != nil && f.base != f {
 				bars = append(bars, bar{what: "claim rate on " + db + ", " + f.name, figure: []string{f.id()}, base: []string{f.base.id()}, least: 0.8})
 			}
@@ -73,7 +73,7 @@ func (r *report) bars() []bar {
 
 // latency is the beginning of the ids of the latency at 300 jobs a second, whose part names how many jobs there were.
 func (r *report) latency(db string) string {
-	for _, f := range r.figures {
+	for _, f := range r.figures() {
 		if strings.HasPrefix(f.part, "Latency: answered to started, 300 jobs/s") {
 			return f.part + "/" + db + "/"
 		}
@@ -83,7 +83,7 @@ func (r *report) latency(db string) string {
 
 // best is the highest median of the figures with one of the ids: one name may stand for several settings.
 func (r *report) best(ids []string) (best *figure) {
-	for _, f := range r.figures {
+	for _, f := range r.figures() {
 		for _, id := range ids {
 			if f.id() == id && len(f.values) > 0 && (best == nil || f.median() > best.median()) {
 				best = f

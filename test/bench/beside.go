@@ -12,10 +12,21 @@ import (
 // beside measures the claim rate while something else fills the tables.
 func beside(ctx context.Context, b *bench, db database) error {
 	nothing := func(context.Context, store.Store, database) (func(), error) { return func() {}, nil }
+	scheduled, drop, err := b.filled(ctx, db, func(ctx context.Context, st store.Store) error {
+		_, err := fill(ctx, st, "bench", "noop", b.growth, func(spec *job.Spec) { spec.Delay = 24 * time.Hour })
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer drop()
+	tomorrow := b.besides("", nothing).run
 	many := thousands(int64(b.growth))
 	return b.contest(ctx, "Growth: beside what fills the tables", db, []measure{{"", "jobs/s"}}, []contestant{
 		b.besides("nothing", nothing),
-		b.besides(many+" scheduled for tomorrow", b.scheduled),
+		{"beside " + many + " scheduled for tomorrow", "--concurrency=1000", func(ctx context.Context, _ database) (outcome, error) {
+			return tomorrow(ctx, scheduled)
+		}},
 		b.besides(many+" in history, pruned meanwhile", b.pruned),
 	})
 }
@@ -41,11 +52,6 @@ func (b *bench) besides(name string, prepare func(context.Context, store.Store, 
 		d, err := b.drain(ctx, db, "bench", b.jobs, 1, 1000)
 		return one(d.rate()), err
 	}}
-}
-
-func (b *bench) scheduled(ctx context.Context, st store.Store, _ database) (func(), error) {
-	_, err := fill(ctx, st, "bench", "noop", b.growth, func(spec *job.Spec) { spec.Delay = 24 * time.Hour })
-	return func() {}, err
 }
 
 // pruned lets the bare statements finish jobs, whose retention is over as soon as they are in history, and a manager prune them.

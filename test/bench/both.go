@@ -14,20 +14,35 @@ func both(ctx context.Context, b *bench, db database) error {
 	if db.name == "redis" {
 		return nil
 	}
+	from := 0.0 // where a pair begins
 	return b.contest(ctx, "Both at once: the highest rate with the oldest job under 1 s", db, []measure{{"", "jobs/s"}}, []contestant{{
 		"slotq, POST by 64 clients, two workers", fmt.Sprintf("default settings, held for %g s", b.both),
-		func(ctx context.Context, db database) (outcome, error) { return b.bisect(ctx, db) },
+		func(ctx context.Context, db database) (o outcome, err error) {
+			if from == 0 {
+				if from, err = b.bisect(ctx, db); err != nil {
+					return outcome{}, err
+				}
+			}
+			held, note, err := b.lower(ctx, db, from)
+			if held == 0 || err != nil {
+				return outcome{note: "no rate held for the whole time"}, err
+			}
+			from = held * bothStep // the next pair may hold more, too
+			return outcome{[]float64{held}, note}, nil
+		},
 	}})
 }
 
-// bisect looks for the rate with short trials, and then lowers it until it holds for the whole time.
-func (b *bench) bisect(ctx context.Context, db database) (outcome, error) {
-	const lowest, close = 50.0, 1.05
+// bothStep is how much two rates differ that are told apart, and lowestBoth the rate at which the search ends.
+const bothStep, lowestBoth = 1.05, 50.0
+
+// bisect looks for the rate with short trials.
+func (b *bench) bisect(ctx context.Context, db database) (float64, error) {
 	good, bad := 0.0, 0.0
-	for rate := 2000.0; bad == 0 || bad/good > close; {
+	for rate := 2000.0; bad == 0 || bad/good > bothStep; {
 		t, err := b.trial(ctx, db, rate, b.both/6)
 		if err != nil {
-			return outcome{}, err
+			return 0, err
 		}
 		if t.held {
 			good = rate
@@ -37,21 +52,26 @@ func (b *bench) bisect(ctx context.Context, db database) (outcome, error) {
 		switch {
 		case bad == 0:
 			rate *= 2
-		case good == 0 && bad < lowest:
-			return outcome{}, fmt.Errorf("not even %g jobs a second are kept up with", bad)
+		case good == 0 && bad < lowestBoth:
+			return 0, fmt.Errorf("not even %g jobs a second are kept up with", bad)
 		case good == 0:
 			rate /= 2
 		default:
 			rate = (good + bad) / 2
 		}
 	}
-	for ; good > lowest; good *= 0.95 {
-		t, err := b.trial(ctx, db, good, b.both)
+	return good, nil
+}
+
+// lower lowers a rate until it holds for the whole time; 0 = none did.
+func (b *bench) lower(ctx context.Context, db database, rate float64) (held float64, note string, err error) {
+	for ; rate > lowestBoth; rate /= bothStep {
+		t, err := b.trial(ctx, db, rate, b.both)
 		if err != nil || t.held {
-			return outcome{[]float64{t.rate}, t.note}, err
+			return t.rate, t.note, err
 		}
 	}
-	return outcome{note: "no rate held for the whole time"}, nil
+	return 0, "", nil
 }
 
 // trial is one rate for some seconds.

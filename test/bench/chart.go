@@ -26,7 +26,7 @@ func (r *report) charts(dir string) (map[string]string, error) {
 	paths := map[string]string{}
 	for _, c := range charted {
 		var figures []*figure
-		for _, f := range r.figures {
+		for _, f := range r.figures() {
 			if strings.HasPrefix(f.part, c.part) && strings.HasSuffix(f.name, c.measure) && len(f.values) > 0 {
 				figures = append(figures, f)
 			}

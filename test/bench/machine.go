@@ -16,10 +16,16 @@ func machine() []string {
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m = append(m, runtime.GOOS+" "+strings.TrimSpace(string(b))+", "+runtime.GOARCH)
 	}
-	if out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output(); err == nil {
-		m = append(m, "slotq "+strings.TrimSpace(string(out)))
-	}
 	return append(m, runtime.Version())
+}
+
+// described is the tree as git describes it, or empty where there is no git.
+func described(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--tags", "--always", "--dirty").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // field is the value of the first line that begins so, in a file of /proc.

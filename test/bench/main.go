@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // settings are the command line.
@@ -63,9 +64,9 @@ func main() {
 	flag.IntVar(&s.growth, "growth", 1_000_000, "jobs of the largest backlog, scheduled for tomorrow, and in history; 10,000,000 takes hours")
 	flag.IntVar(&s.execs, "execs", 4000, "subprocesses, and pushes over HTTP, of a run")
 	flag.BoolVar(&s.alone, "alone", false, "leave out the other queues")
-	flag.StringVar(&s.databases, "databases", "sqlite,mariadb,postgres,redis", "which databases")
+	flag.StringVar(&s.databases, "databases", allDatabases, "which databases")
 	flag.StringVar(&s.chosen, "parts", strings.Join(names, ","), "which parts")
-	flag.StringVar(&s.to, "report", "", "write the table to this file, as Markdown, and charts as SVG beside it")
+	flag.StringVar(&s.to, "report", "", "write the table to this file, as Markdown, and figures and charts to docs/benchmarks beside it; parts that are not measured now stay as they were")
 	flag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of the last single worker to this file")
 	flag.Parse()
 	if *quick {
@@ -80,6 +81,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// allDatabases are in the order of the table.
+const allDatabases = "sqlite,mariadb,postgres,redis"
 
 // shorten gives every flag that was not given the value of a quick run.
 func shorten() {
@@ -97,6 +101,7 @@ func shorten() {
 type bench struct {
 	settings
 	dir      string // programs and data, removed at the end
+	slotq    string // what is measured, as git describes it
 	report   *report
 	graphile func() (string, error) // where Graphile Worker is installed
 }
@@ -113,7 +118,12 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{settings: s, dir: dir, report: &report{out: os.Stdout, ratios: s.ratios}}
+	b := &bench{settings: s, dir: dir, slotq: described(ctx), report: &report{out: os.Stdout, ratios: s.ratios}}
+	if b.to != "" {
+		if err := b.report.load(b.figures()); err != nil {
+			return fmt.Errorf("what was measured before: %w", err)
+		}
+	}
 	b.graphile = sync.OnceValues(b.installGraphile)
 	for name, path := range programs {
 		build := exec.CommandContext(ctx, "go", "build", "-C", path, "-trimpath", "-o", filepath.Join(dir, name), ".")
@@ -150,17 +160,29 @@ func (b *bench) measure(ctx context.Context, name string, chosen []string) error
 	if err != nil {
 		return err
 	}
-	b.report.version(v)
 	for _, p := range parts {
 		if !slices.Contains(chosen, p.name) {
 			continue
 		}
+		b.report.begin(b.begun(p, db))
+		b.report.version(v)
 		if err := p.run(ctx, b, db); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		if err := b.write(ctx); err != nil { // each time: hours may be lost
+		for _, library := range b.librariesOf(ctx) {
+			b.report.version(library)
+		}
+		if err := b.write(); err != nil { // each time: hours may be lost
 			return err
 		}
 	}
 	return nil
+}
+
+// begun is the run of a part that is about to be measured.
+func (b *bench) begun(p part, db database) *measurement {
+	return &measurement{
+		Chapter: p.name, Database: db.name, Date: time.Now().UTC().Format(time.DateOnly), Slotq: b.slotq,
+		Command: strings.Join(append([]string{"go run ./test/bench"}, os.Args[1:]...), " "), Machine: machine(),
+	}
 }

@@ -73,17 +73,19 @@ func thousands(n int64) string {
 
 // report is the table. A row is printed when it is added, so that a long run shows how far it is.
 type report struct {
-	out      io.Writer
-	figures  []*figure
-	versions []string // of what took part
-	ratios   bool     // print ratios only
+	out     io.Writer
+	runs    []*measurement // what was measured, now or before
+	current *measurement
+	printed string // the part of the last row
+	ratios  bool   // print ratios only
 }
 
 func (r *report) add(f *figure) *figure {
-	if len(r.figures) == 0 || r.figures[len(r.figures)-1].part != f.part {
+	if r.printed != f.part {
 		fmt.Fprintf(r.out, "\n%s\n", f.part)
 	}
-	r.figures = append(r.figures, f)
+	r.printed = f.part
+	r.current.figures = append(r.current.figures, f)
 	name := f.name
 	if f.settings != "" {
 		name += " [" + f.settings + "]"
@@ -97,9 +99,9 @@ func (r *report) add(f *figure) *figure {
 	return f
 }
 
-// version notes what took part, once.
+// version notes what took part in the current run, once.
 func (r *report) version(v string) {
-	if v != "" && !slices.Contains(r.versions, v) {
-		r.versions = append(r.versions, v)
+	if v != "" && !slices.Contains(r.current.Versions, v) {
+		r.current.Versions = append(r.current.Versions, v)
 	}
 }

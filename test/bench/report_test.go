@@ -21,10 +21,13 @@ func TestNumbersShowThreeDigitsThatSaySomething(t *testing.T) {
 // sample is a report with two databases in one part.
 func sample(out *bytes.Buffer) *report {
 	r := &report{out: out}
+	r.begin(&measurement{Chapter: "drain", Database: "postgres", Command: "bench"})
 	base := r.add(&figure{part: "Drain: no-op jobs", database: "postgres", name: "floor: bare statements", unit: "jobs/s", values: []float64{100, 300, 200}})
 	r.add(&figure{part: base.part, database: "postgres", name: "slotq, 1 worker", unit: "jobs/s", values: []float64{90, 150, 180}, base: base})
 	r.add(&figure{part: base.part, database: "postgres", name: "River, tuned", unit: "jobs/s", values: []float64{20, 60, 40}, base: base})
+	r.begin(&measurement{Chapter: "drain", Database: "mariadb", Command: "bench"})
 	r.add(&figure{part: base.part, database: "mariadb", name: "slotq, 1 worker", unit: "jobs/s", values: []float64{30}, note: "a | b"})
+	r.begin(&measurement{Chapter: "drain", Database: "redis", Command: "bench"})
 	r.add(&figure{part: base.part, database: "redis", name: "asynq", unit: "jobs/s", note: "not available here"})
 	return r
 }
@@ -84,5 +87,37 @@ func TestMarkdownHasATableForEachPartAndChartsAsSVG(t *testing.T) {
 		if strings.HasPrefix(line, "|") && strings.Count(strings.ReplaceAll(line, "\\|", ""), "|") != 7 {
 			t.Errorf("a row of another width: %s", line)
 		}
+	}
+}
+
+func TestAPartThatIsMeasuredAgainReplacesItsFiguresOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "figures.json")
+	if err := sample(&bytes.Buffer{}).save(path); err != nil {
+		t.Fatal(err)
+	}
+	r := &report{out: &bytes.Buffer{}}
+	if err := r.load(path); err != nil {
+		t.Fatal(err)
+	}
+	r.begin(&measurement{Chapter: "enqueue", Database: "sqlite", Command: "bench --parts enqueue"})
+	r.add(&figure{part: "Enqueue one by one", database: "sqlite", name: "slotq", values: []float64{7}})
+	r.begin(&measurement{Chapter: "drain", Database: "mariadb", Command: "bench --parts drain"})
+	r.add(&figure{part: "Drain: no-op jobs", database: "mariadb", name: "slotq, 1 worker", unit: "jobs/s", values: []float64{60}})
+	var s strings.Builder
+	r.markdownRuns(&s)
+	r.markdown(&s, nil)
+	for _, want := range []string{
+		"| `bench` | drain on postgres, drain on redis |", "| `bench --parts drain` | drain on mariadb |", "| `bench --parts enqueue` | enqueue on sqlite |",
+		"150 jobs/s (90 to 180) | 0.90 × floor: bare statements", "| mariadb | slotq, 1 worker |  | 60 jobs/s |", "| redis | asynq |  | not measured |  | not available here |",
+	} {
+		if !strings.Contains(s.String(), want) {
+			t.Errorf("no %q in\n%s", want, &s)
+		}
+	}
+	if strings.Contains(s.String(), "| 30 jobs/s |") {
+		t.Errorf("the figure measured before is still there:\n%s", &s)
+	}
+	if strings.Index(s.String(), "## Drain") > strings.Index(s.String(), "## Enqueue") {
+		t.Errorf("the chapters are not in their order:\n%s", &s)
 	}
 }
