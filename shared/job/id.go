@@ -170,6 +170,9 @@ func scan16(dst []byte, src any) error {
 	return nil
 }
 
+// Location is where a database keeps a row, in its own terms; 0 = unknown.
+type Location uint64
+
 // Time is microseconds since 1970 UTC; 0 means: not set. Every time in the database, in parameters and between the
 // layers is one, so that engines, time zones and drivers cannot disagree.
 type Time int64

@@ -51,8 +51,9 @@ type Job struct {
 	FinishedAt Time
 	CancelAt   Time // when somebody asked to cancel it while it ran
 
-	Token Token // who holds it, or which claim finished it
-	InRow bool  // its claim had passed over no job before it in its priority: those of the claim stand side by side
+	Token    Token    // who holds it, or which claim finished it
+	InRow    bool     // its claim had passed over no job before it in its priority: those of the claim stand side by side
+	Location Location // where its row lay when it was claimed; a hint that leads to it and decides nothing
 
 	Direct bool // stored by somebody's own INSERT, with nonce 0, not by Enqueue; known to claims alone
 

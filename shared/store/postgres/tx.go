@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
@@ -33,7 +35,7 @@ func (t *tx) send(ctx context.Context, statements ...sqlstore.Queued) (pgx.Batch
 	}
 	answers := t.conn.SendBatch(ctx, batch)
 	for _, q := range before {
-		tag, err := answers.Exec()
+		tag, err := answer(answers, q.At)
 		if err == nil && q.Matched != nil {
 			err = q.Matched(tag.RowsAffected())
 		}
@@ -42,6 +44,22 @@ func (t *tx) send(ctx context.Context, statements ...sqlstore.Queued) (pgx.Batch
 		}
 	}
 	return answers, nil
+}
+
+// answer reads the answer of one statement, and the locations in it, if any.
+func answer(answers pgx.BatchResults, at func(job.Location)) (pgconn.CommandTag, error) {
+	if at == nil {
+		return answers.Exec()
+	}
+	r, err := answers.Query()
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	var l location
+	return pgx.ForEachRow(r, []any{&l}, func() error {
+		at(job.Location(l))
+		return nil
+	})
 }
 
 // end closes answers and returns what went wrong first.
@@ -56,6 +74,13 @@ func (t *tx) end(answers pgx.BatchResults, err error) error {
 func (t *tx) Queue(_ context.Context, matched func(n int64) error, query string, args ...any) error {
 	text, args := t.engine.words.expand(query, args)
 	t.queue = append(t.queue, sqlstore.Queued{Text: text, Args: args, Matched: matched})
+	return nil
+}
+
+// Locate implements sqlstore.Tx.
+func (t *tx) Locate(_ context.Context, matched func(n int64) error, at func(job.Location), query string, args ...any) error {
+	text, args := t.engine.words.expand(query+" RETURNING j.ctid", args)
+	t.queue = append(t.queue, sqlstore.Queued{Text: text, Args: args, Matched: matched, At: at})
 	return nil
 }
 

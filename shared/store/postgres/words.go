@@ -19,7 +19,7 @@ func (w *words) text(portable string) string {
 	if t, ok := w.texts.Load(portable); ok {
 		return t.(string)
 	}
-	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
+	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{location}", "j.ctid", "{at ??}", "j.ctid IN (??)", "{among ??}", "??among", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
 		"{with queue}", "JOIN slotq_queues q ON q.id = j.queue_id",
 		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
 	var b strings.Builder
@@ -35,6 +35,11 @@ func (w *words) text(portable string) string {
 			b.WriteString(query[:i] + "SELECT * FROM unnest($" + strconv.Itoa(n) + "::uuid[], $" + strconv.Itoa(n+1) + "::uuid[])")
 			n++
 			query = rest[3:]
+		case strings.HasPrefix(rest, "??among"):
+			// = ANY goes through the whole list for each row, and by a join with it a job costs 2 µs more.
+			list := "$" + strconv.Itoa(n) + "::uuid[]"
+			b.WriteString(query[:i] + "(" + list + ")[width_bucket(j.id, " + list + ")] = j.id")
+			query = rest[len("??among"):]
 		case strings.HasPrefix(rest, "??"):
 			b.WriteString(strings.TrimSuffix(query[:i], "IN (") + "= ANY ($" + strconv.Itoa(n))
 			query = rest[2:]
@@ -73,6 +78,12 @@ func param(out []any, a any) []any {
 		return append(out, uuids(a))
 	case []job.Token:
 		return append(out, uuids(a))
+	case []job.Location:
+		tids := make(pgtype.FlatArray[pgtype.TID], len(a))
+		for i, l := range a {
+			tids[i] = pgtype.TID{BlockNumber: uint32(l >> 16), OffsetNumber: uint16(l), Valid: true}
+		}
+		return append(out, tids)
 	case []job.Held:
 		ids, tokens := make([]pgtype.UUID, len(a)), make([]pgtype.UUID, len(a))
 		for i, h := range a {
@@ -179,7 +190,17 @@ func (r rows) Scan(dest ...any) error {
 			dest[i] = (*int64)(d)
 		case *job.WorkerID:
 			dest[i] = (*int64)(d)
+		case *job.Location:
+			dest[i] = (*location)(d)
 		}
 	}
 	return r.Rows.Scan(dest...)
+}
+
+// location scans a ctid: a block and a place in it, counted from 1, so that 0 is none.
+type location job.Location
+
+func (l *location) ScanTID(t pgtype.TID) error {
+	*l = location(t.BlockNumber)<<16 | location(t.OffsetNumber)
+	return nil
 }

@@ -27,11 +27,15 @@ type candidates struct {
 // take does it scan further, narrow and bounded.
 func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	c.places = places{}
+	columns := freeJob
+	if c.dialect.Located {
+		columns = locatedJob
+	}
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
 		cond, condArgs := c.begin(priority)
-		branches = append(branches, branch(c.dialect, "SELECT "+freeJob+" FROM slotq_jobs j {with queue}"+
+		branches = append(branches, branch(c.dialect, "SELECT "+columns+" FROM slotq_jobs j {with queue}"+
 			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?"))
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
 		args = append(append(args, condArgs...), c.limits[priority])
@@ -39,7 +43,7 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	heads := make([][]*job.Job, 5)
 	rows, err := tx.Query(ctx, strings.Join(branches, " UNION ALL "), args...)
 	err = each(rows, err, func(r Rows) error {
-		j, err := scanFree(r, c.request.Slot)
+		j, err := scanFree(r, c.request.Slot, c.dialect.Located)
 		if err == nil {
 			heads[j.Priority] = append(heads[j.Priority], j)
 		}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -66,12 +67,15 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 
 // stamp writes the token into the chosen rows and the claim beside them.
 func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries int) error {
-	p := ofClaim(c.chosen)
-	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && mayStretch(c.dialect, c.chosen, tries) {
-		p = stretch(c.dialect, c.chosen)
+	p, at := c.pick(tries)
+	query, args := "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)
+	matched := exactly(len(c.chosen), errMoved) // fewer: one was cancelled or deleted meanwhile, or the fence failed. The token decides.
+	var err error
+	if at != nil {
+		err = tx.Locate(ctx, matched, at, query, args...)
+	} else {
+		err = tx.Queue(ctx, matched, query, args...)
 	}
-	// Fewer: one was cancelled or deleted meanwhile, or the fence failed. The token decides.
-	err := tx.Queue(ctx, exactly(len(c.chosen), errMoved), "UPDATE slotq_jobs AS j "+p.by+" SET token = ?, run = run + 1, started_at = ?"+p.where, append([]any{r.Token, r.Now}, p.args...)...)
 	if err != nil {
 		return err
 	}
@@ -92,6 +96,27 @@ func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries 
 		return job.ErrWorkerDead
 	}
 	return nil
+}
+
+// pick says how the chosen jobs are found again. at, if not nil, is to be told where their rows lie once they are stamped.
+func (c *candidates) pick(tries int) (p pick, at func(job.Location)) {
+	if len(c.chosen) >= manyOfOne && !c.placed && mayLocate(c.dialect, c.chosen, tries) { // a key's place is written into the row
+		p = byLocation(c.chosen)
+		// They are updated in the order of their locations. Would they not be, the new ones would mislead, and a second try help.
+		order := slices.SortedFunc(slices.Values(c.chosen), func(a, b *job.Job) int { return cmp.Compare(a.Location, b.Location) })
+		return p, func(at job.Location) {
+			if len(order) > 0 {
+				order[0].Location, order = at, order[1:]
+			}
+		}
+	}
+	for _, j := range c.chosen {
+		j.Location = 0 // it is where the row was
+	}
+	if len(c.chosen) > 1 && alike(c.chosen, priorityOf) == len(c.chosen) && mayStretch(c.dialect, c.chosen, tries) {
+		return stretch(c.dialect, c.chosen), nil
+	}
+	return ofClaim(c.chosen), nil
 }
 
 // claimedBefore returns the jobs that a claim which had an unknown outcome has taken after all.

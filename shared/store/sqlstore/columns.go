@@ -44,16 +44,24 @@ const freeJob = "j.id, j.priority, j.run_at, j.kind, j.payload, j.attempt, j.max
 	"j.timeout_us, j.queue_timeout_us, j.backoff, j.expires_at, j.unique_key, j.concurrency_key, j.concurrency_limit, j.key_held, " +
 	"j.tags, j.metadata, j.errors, j.created_at, q.name"
 
-// scanFree reads the shape of freeJob; s is the slot that it was read from.
-func scanFree(r Rows, s job.Slot) (*job.Job, error) {
+// locatedJob is freeJob for a Dialect with Located.
+const locatedJob = freeJob + ", {location}"
+
+// scanFree reads the shape of freeJob, or of locatedJob; s is the slot that it was read from.
+func scanFree(r Rows, s job.Slot, located bool) (*job.Job, error) {
 	j := &job.Job{QueueID: s.QueueID, Slot: s.Slot, State: job.Available}
 	var held int
 	var timeout, queueTimeout int64
 	var backoff, errs []byte
-	err := r.Scan(&j.ID, &j.Priority, &j.RunAt, &j.Kind, &j.Payload, &j.Attempt, &j.MaxAttempts, &j.Run, &j.Crashes, &j.MaxCrashes, &j.Snoozes,
+	dest := []any{
+		&j.ID, &j.Priority, &j.RunAt, &j.Kind, &j.Payload, &j.Attempt, &j.MaxAttempts, &j.Run, &j.Crashes, &j.MaxCrashes, &j.Snoozes,
 		&timeout, &queueTimeout, &backoff, &j.ExpiresAt, &j.UniqueKey, &j.ConcurrencyKey, &j.ConcurrencyLimit, &held,
-		&j.Tags, &j.Metadata, &errs, &j.CreatedAt, &j.Queue)
-	if err != nil {
+		&j.Tags, &j.Metadata, &errs, &j.CreatedAt, &j.Queue, &j.Location,
+	}
+	if !located {
+		dest = dest[:len(dest)-1]
+	}
+	if err := r.Scan(dest...); err != nil {
 		return nil, err
 	}
 	j.Timeout, j.QueueTimeout = time.Duration(timeout)*time.Microsecond, time.Duration(queueTimeout)*time.Microsecond

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -260,7 +261,7 @@ func (c *Conn) send(ctx context.Context, statements ...Queued) ([]int64, error) 
 func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
 	if c.together != nil {
 		text, args := c.words.Expand(query, args)
-		c.queue = append(c.queue, Queued{text, args, matched})
+		c.queue = append(c.queue, Queued{Text: text, Args: args, Matched: matched})
 		return nil
 	}
 	n, err := c.Exec(ctx, query, args...)
@@ -268,6 +269,11 @@ func (c *Conn) Queue(ctx context.Context, matched func(n int64) error, query str
 		err = matched(n)
 	}
 	return err
+}
+
+// Locate implements Tx: no engine of database/sql is Located.
+func (c *Conn) Locate(context.Context, func(int64) error, func(job.Location), string, ...any) error {
+	return errors.ErrUnsupported
 }
 
 // Flush implements Tx. A transaction that has only begun needs no begin.

@@ -22,7 +22,10 @@ import (
 //	::type       a cast that only PostgreSQL needs
 //	{by id}      after a table's name or alias: use the unique index on the job's id
 //	{by key}     after a table's name or alias: use the primary key
-//	{among ??}   the job j is one of a list of ids, which is not to choose the index; for a Dialect with Stretch
+//	{among ??}   the job j is one of a list of ids, which is not to choose the index; for a Dialect with Stretch, and for
+//	             one with Located when they are sorted
+//	{location}   where the row of the job j lies; for a Dialect with Located
+//	{at ??}      the row of the job j lies at one of a list of locations; for a Dialect with Located
 //	{delete j}   DELETE of jobs, alias j
 //	{delete c}   DELETE of claims, alias c
 //	{with queue} join the queue q of the job j, jobs first
@@ -53,6 +56,9 @@ type Tx interface {
 	// which is told how many rows it matched, or of the statement itself is returned here or by the next statement; nil = any
 	// number will do.
 	Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error
+	// Locate is Queue for an UPDATE of jobs j; at is told where their rows lie after it, in the order of their updates. Only
+	// with a Dialect that says Located.
+	Locate(ctx context.Context, matched func(n int64) error, at func(job.Location), query string, args ...any) error
 	// Flush runs what is still queued.
 	Flush(ctx context.Context) error
 	// ExecMany runs one statement for each set of arguments and returns the rows that each matched.
@@ -71,6 +77,7 @@ type Queued struct {
 	Text    string
 	Args    []any
 	Matched func(n int64) error
+	At      func(job.Location) // is told of each row that it returns; nil = it returns none
 }
 
 // ErrQueued is the error of a Commit without the Flush that belongs before it.
@@ -98,6 +105,7 @@ type Rows interface {
 type Dialect struct {
 	RowCompare   bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
 	Stretch      bool // many jobs of one claim are found faster by their part of the primary key than each by its id
+	Located      bool // a row is found fastest by where it lies, which statements can tell
 	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
 	// Confirm is a statement after which COMMIT waits until all that the transaction has read is as safe as what it has
 	// written; "" = nothing can be read that is not.

@@ -40,7 +40,7 @@ var mutations = map[string][]mutation{
 	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
 	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
 	"claim_by_the_dead":        {{"INSERT INTO slotq_claims", " AND dead = 0", ""}},
-	"stretch_ignores_ids":      {{"", "{among ??}", "({among ??} OR 1 = 1)"}},
+	"hint_ignores_ids":         {{"", "{among ??}", "({among ??} OR 1 = 1)"}},
 	"finish_without_token": {{"(j.id, j.token) IN (??2)", "(j.id, j.token) IN (??2)", "j.id IN (??)"},
 		{"{delete j}", "j.token = ?", "(j.token = ? OR 1 = 1)"}, {"INTO slotq_history", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
 	"rescue_by_id":             {{"FROM slotq_jobs j", "j.id IN (??) AND j.token = ?", "j.id IN (??) AND (j.token = ? OR 1 = 1)"}, {"crashes = ?, snoozes = ?", "AND token = ?", "AND " + anyToken}},
@@ -132,6 +132,11 @@ func (t *mutantTx) Exec(ctx context.Context, query string, args ...any) (int64, 
 func (t *mutantTx) Queue(ctx context.Context, matched func(n int64) error, query string, args ...any) error {
 	query, args = mutate(t.mutations, query, args)
 	return t.Tx.Queue(ctx, matched, query, args...)
+}
+
+func (t *mutantTx) Locate(ctx context.Context, matched func(n int64) error, at func(job.Location), query string, args ...any) error {
+	query, args = mutate(t.mutations, query, args)
+	return t.Tx.Locate(ctx, matched, at, query, args...)
 }
 
 func (t *mutantTx) ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error) {

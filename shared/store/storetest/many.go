@@ -212,6 +212,35 @@ var manyTests = []Test{
 			return err
 		})
 	}},
+	{"jobs end as themselves wherever their rows lie by then", 1, func(f *fixture) {
+		q := f.queue("moved")
+		f.enqueue(f.jobs(q, many)...)
+		w := f.worker()
+		jobs := w.claim(q, many)
+		equal(f, "jobs", len(jobs), many)
+		_, err := f.store.Cancel(f.ctx, jobs[many-1].ID, f.now) // writes its row anew
+		f.ok(err)
+		first := jobs[0].Location
+		for i, j := range jobs[:many-1] {
+			j.Location = jobs[i+1].Location // as if each had moved to where its neighbour was
+		}
+		jobs[many-1].Location = first
+		var outcomes []job.Outcome
+		for _, j := range jobs {
+			outcomes = append(outcomes, completed(j))
+		}
+		half := many / 2
+		f.allCommitted(w.settle(f.now, outcomes[:half]...))
+		for i, j := range jobs {
+			if i < half {
+				f.ended(j.ID, job.Completed, "")
+			} else {
+				equal(f, "state", f.get(j.ID).State, job.Running)
+			}
+		}
+		f.allCommitted(w.settle(f.now, outcomes[half:]...))
+		f.noClaims(w)
+	}},
 	{"many jobs of several priorities are claimed and end together", 4, func(f *fixture) {
 		q := f.queue("priorities")
 		var jobs []*job.Job
