@@ -56,6 +56,9 @@ func TestBarsCompareMediansAcrossDatabases(t *testing.T) {
 	if j := got["drain on MariaDB, of River tuned on PostgreSQL"]; j.ratio != 0.75 || j.kept {
 		t.Errorf("got %+v", j)
 	}
+	if j := got["drain on PostgreSQL, of River tuned"]; j.ratio != 4.5 || j.floor != 5 || !j.kept {
+		t.Errorf("got %+v", j)
+	}
 	if len(got) != 3 {
 		t.Errorf("bars without figures were judged: %v", got)
 	}
