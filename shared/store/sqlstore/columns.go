@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +19,13 @@ var common = []string{
 }
 
 var (
-	jobColumns = append(append([]string(nil), common...), "blocked", "key_held", "nonce")
+	// jobColumns are in the order of jobRow, those with a default last.
+	jobColumns = []string{
+		"id", "queue_id", "slot", "priority", "run_at", "kind", "payload", "max_attempts", "max_crashes", "timeout_us",
+		"queue_timeout_us", "tags", "metadata", "errors", "created_at", "nonce",
+		"token", "cancel_at", "attempt", "run", "crashes", "snoozes", "backoff", "expires_at", "unique_key", "concurrency_key",
+		"concurrency_limit", "started_at", "digest", "blocked", "key_held",
+	}
 
 	// waitingJob and finishedJob select the same shape from the two tables; the digest fills a place whose type must fit.
 	waitingJob  = "0 AS state, " + list("j.") + ", j.blocked, j.key_held, 0 AS finished_at, '' AS state_reason, j.digest AS output, q.name"
@@ -82,11 +90,39 @@ func jobRow(j *job.Job, nonce int64) ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		j.ID, j.QueueID, j.Slot, j.Priority, j.RunAt, j.Token, j.CancelAt, j.Kind, blob(j.Payload), j.Attempt, j.MaxAttempts,
-		j.Run, j.Crashes, j.MaxCrashes, j.Snoozes, j.Timeout.Microseconds(), j.QueueTimeout.Microseconds(), backoff, j.ExpiresAt, j.UniqueKey,
-		j.ConcurrencyKey, j.ConcurrencyLimit, blob(j.Tags), blob(j.Metadata), errs, j.CreatedAt, j.StartedAt, blob(j.Digest),
-		flag(j.Blocked), flag(j.KeyHeld), nonce,
+		j.ID, j.QueueID, j.Slot, j.Priority, j.RunAt, j.Kind, blob(j.Payload), j.MaxAttempts, j.MaxCrashes, j.Timeout.Microseconds(),
+		j.QueueTimeout.Microseconds(), blob(j.Tags), blob(j.Metadata), errs, j.CreatedAt, nonce,
+		j.Token, j.CancelAt, j.Attempt, j.Run, j.Crashes, j.Snoozes, backoff, j.ExpiresAt, j.UniqueKey, j.ConcurrencyKey,
+		j.ConcurrencyLimit, j.StartedAt, blob(j.Digest), flag(j.Blocked), flag(j.KeyHeld),
 	}, nil
+}
+
+// named is how many of jobColumns have no default.
+const named = 16
+
+// plain says that a new job has nothing but defaults in the columns that have one: see 003_defaults.sql.
+func plain(j *job.Job) bool {
+	return j.Token.IsZero() && j.CancelAt == 0 && j.Attempt == 1 && j.Run == 0 && j.Crashes == 0 && j.Snoozes == 0 && j.Backoff.Kind == "" &&
+		j.ExpiresAt == 0 && j.UniqueKey == "" && j.ConcurrencyKey == "" && j.ConcurrencyLimit == 0 && j.StartedAt == 0 && len(j.Digest) == 0 &&
+		!j.Blocked && !j.KeyHeld
+}
+
+// insertJobs names the columns with a default only when one of the jobs has something else there: a column of a row costs MySQL
+// and MariaDB 1 µs, and these are half of a plain job's. All of them or none, so that there are two texts and not thousands.
+func insertJobs(ctx context.Context, tx Tx, d Dialect, jobs []*job.Job, nonce int64, quiet bool) error {
+	columns := jobColumns
+	if d.Defaults && !slices.ContainsFunc(jobs, func(j *job.Job) bool { return !plain(j) }) {
+		columns = jobColumns[:named]
+	}
+	rows := make([][]any, len(jobs))
+	for i, j := range jobs {
+		row, err := jobRow(j, nonce)
+		if err != nil {
+			return err
+		}
+		rows[i] = row[:len(columns)]
+	}
+	return tx.Insert(ctx, "slotq_jobs", columns, rows, quiet)
 }
 
 // scanJob reads the shape of waitingJob and finishedJob. now derives the state of an unfinished job; with listed the

@@ -167,17 +167,14 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 	if err := placeKeyed(ctx, tx, in); err != nil {
 		return err
 	}
-	var rows, expiries [][]any
+	var stored []*job.Job
+	var expiries [][]any
 	var ids []job.ID // those that may be there already
 	for i, j := range in.jobs {
 		if in.done[i] {
 			continue
 		}
-		row, err := jobRow(j, in.nonce)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, row)
+		stored = append(stored, j)
 		in.out[i] = job.Enqueued{ID: j.ID}
 		if j.ExpiresAt != 0 {
 			expiries = append(expiries, []any{j.ExpiresAt, j.ID})
@@ -186,11 +183,11 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 			ids = append(ids, j.ID)
 		}
 	}
-	if len(rows) == 0 {
+	if len(stored) == 0 {
 		return nil
 	}
 	// Ids of our own making, sent for the first time, cannot collide: a plain insert, no look back.
-	if err := tx.Insert(ctx, "slotq_jobs", jobColumns, rows, len(ids) > 0); err != nil {
+	if err := insertJobs(ctx, tx, s.db.Dialect(), stored, in.nonce, len(ids) > 0); err != nil {
 		return err
 	}
 	if len(expiries) > 0 {
