@@ -1,5 +1,4 @@
 -- +goose Up
--- The other databases get defaults for columns that an INSERT may leave out. SQLite could only by writing the table anew, and
--- binding a column costs it next to nothing.
+-- The other databases get defaults for columns that an INSERT may leave out. SQLite would have to write the table anew for that.
 
 SELECT 1;
