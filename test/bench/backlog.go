@@ -33,15 +33,15 @@ func backlogs(ctx context.Context, b *bench, db database) error {
 			return err
 		}
 		defer drop()
-		all = append(all, b.backlog(kept, n))
+		all = append(all, b.backlog(n).on(kept))
 	}
 	measures := []measure{{"claimed and finished", "jobs/s"}, {"POST p50", "ms"}, {"POST p99", "ms"}, {"manager's /metrics", "ms"}, {"list of 50 jobs", "ms"}}
 	return b.contest(ctx, "Growth: backlog", db, measures, all)
 }
 
 // backlog measures on a database with n jobs, which it fills up again.
-func (b *bench) backlog(db database, n int) contestant {
-	return contestant{thousands(int64(n)) + " waiting", "--concurrency=1000", func(ctx context.Context, _ database) (o outcome, err error) {
+func (b *bench) backlog(n int) contestant {
+	return contestant{thousands(int64(n)) + " waiting", "--concurrency=1000", func(ctx context.Context, db database) (o outcome, err error) {
 		st, err := db.open(ctx)
 		if err != nil {
 			return o, err

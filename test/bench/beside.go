@@ -20,13 +20,10 @@ func beside(ctx context.Context, b *bench, db database) error {
 		return err
 	}
 	defer drop()
-	tomorrow := b.besides("", nothing).run
 	many := thousands(int64(b.growth))
 	return b.contest(ctx, "Growth: beside what fills the tables", db, []measure{{"", "jobs/s"}}, []contestant{
 		b.besides("nothing", nothing),
-		{"beside " + many + " scheduled for tomorrow", "--concurrency=1000", func(ctx context.Context, _ database) (outcome, error) {
-			return tomorrow(ctx, scheduled)
-		}},
+		b.besides(many+" scheduled for tomorrow", nothing).on(scheduled),
 		b.besides(many+" in history, pruned meanwhile", b.pruned),
 	})
 }

@@ -14,6 +14,13 @@ type contestant struct {
 	run            func(ctx context.Context, db database) (outcome, error)
 }
 
+// on has all pairs of a contestant use one database.
+func (c contestant) on(kept database) contestant {
+	run := c.run
+	c.run = func(ctx context.Context, _ database) (outcome, error) { return run(ctx, kept) }
+	return c
+}
+
 // outcome is what one run measured: a value for each measure of the contest.
 type outcome struct {
 	values []float64

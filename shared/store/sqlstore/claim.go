@@ -104,9 +104,9 @@ func (c *candidates) pick(tries int) (p pick, at func(job.Location)) {
 		p = byLocation(c.chosen)
 		// They are updated in the order of their locations. Would they not be, the new ones would mislead, and a second try help.
 		order := slices.SortedFunc(slices.Values(c.chosen), func(a, b *job.Job) int { return cmp.Compare(a.Location, b.Location) })
-		return p, func(at job.Location) {
+		return p, func(l job.Location) {
 			if len(order) > 0 {
-				order[0].Location, order = at, order[1:]
+				order[0].Location, order = l, order[1:]
 			}
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // A column that is left out without a default fails at the first INSERT; one whose other value nobody looks at would be lost.
 func TestAJobThatSaysMoreThanTheDefaultsNamesTheirColumns(t *testing.T) {
 	now := job.Time(1)
-	make := func() *job.Job { return (&job.Spec{Queue: "q", Kind: "a"}).Make(job.NewQueue("q"), now) }
-	if !plain(make()) {
+	fresh := func() *job.Job { return (&job.Spec{Queue: "q", Kind: "a"}).Make(job.NewQueue("q"), now) }
+	if !plain(fresh()) {
 		t.Fatal("a job that says nothing else is not plain")
 	}
 	for field, set := range map[string]func(*job.Job){
@@ -33,7 +33,7 @@ func TestAJobThatSaysMoreThanTheDefaultsNamesTheirColumns(t *testing.T) {
 		"blocked":           func(j *job.Job) { j.Blocked = true },
 		"key_held":          func(j *job.Job) { j.KeyHeld = true },
 	} {
-		j := make()
+		j := fresh()
 		before, err := jobRow(j, 7)
 		if err != nil {
 			t.Fatal(err)
