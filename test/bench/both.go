@@ -11,9 +11,6 @@ const onTime = time.Second
 
 // both measures the highest rate at which single POSTs and workers keep up with each other.
 func both(ctx context.Context, b *bench, db database) error {
-	if db.name == "redis" {
-		return nil
-	}
 	from := 0.0 // where a pair begins
 	return b.contest(ctx, "Both at once: the highest rate with the oldest job under 1 s", db, []measure{{"", "jobs/s"}}, []contestant{{
 		"slotq, POST by 64 clients, two workers", fmt.Sprintf("default settings, held for %g s", b.both),

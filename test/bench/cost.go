@@ -9,9 +9,6 @@ import (
 
 // costs measures what a job costs the server, by its own counters, and the processors; and what the programs weigh.
 func costs(ctx context.Context, b *bench, db database) error {
-	if db.name == "redis" {
-		return nil
-	}
 	queries := map[string]string{"postgres": "transactions", "mariadb": "statements"}[db.name]
 	measures := []measure{
 		{queries + " per job", ""}, {"log per job", "bytes"}, {"fsyncs per job", ""},

@@ -11,9 +11,6 @@ import (
 
 // fronts measures the worker's claim rate with nothing in front, and behind jobs that it may not take.
 func fronts(ctx context.Context, b *bench, db database) error {
-	if db.name == "redis" {
-		return nil
-	}
 	var all []contestant
 	for _, f := range []struct {
 		name  string

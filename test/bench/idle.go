@@ -10,9 +10,6 @@ import (
 
 // idle measures what api, worker and manager cost when there is nothing to do: CPU, memory, queries a second.
 func idle(ctx context.Context, b *bench, db database) error {
-	if db.name == "redis" {
-		return nil
-	}
 	db, drop, err := db.fresh(ctx, b.dir)
 	if err != nil {
 		return err

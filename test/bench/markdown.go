@@ -70,9 +70,6 @@ func (r *report) markdownRuns(s *strings.Builder) {
 	var order []string
 	measured := map[string][]string{}
 	for _, one := range r.runs {
-		if len(one.figures) == 0 {
-			continue // a part that is not for this database
-		}
 		row := fmt.Sprintf("| %s | %s | `%s` |", one.Date, one.Slotq, cell(one.Command))
 		if measured[row] == nil {
 			order = append(order, row)

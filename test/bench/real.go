@@ -18,9 +18,6 @@ const places = 24
 
 // reals measures jobs that do something: subprocesses beside xargs, and pushes to a local server beside a bare client.
 func reals(ctx context.Context, b *bench, db database) error {
-	if db.name == "redis" {
-		return nil
-	}
 	rate := []measure{{"", "jobs/s"}}
 	settings := fmt.Sprintf("%d at once", places)
 	err := b.contest(ctx, "Real jobs: the subprocess true", db, rate, []contestant{
