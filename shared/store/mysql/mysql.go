@@ -140,7 +140,7 @@ func (silent) Print(...any) {}
 
 // Begin implements sqlstore.Engine.
 func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
-	return sqlstore.BeginConn(ctx, e.db, "START TRANSACTION", e.words, insert, together)
+	return sqlstore.BeginConn(ctx, e.db, "START TRANSACTION", e.words, insert, &sqlstore.Together{Exec: execTogether, Query: queryTogether})
 }
 
 // Query implements sqlstore.Engine.

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -13,10 +14,11 @@ import (
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
-// together sends statements as one text, with semicolons between them, or as several where one would get too long. It is the
-// only place that does so, and all its texts are this program's own: what comes from outside is always a parameter, which the
-// driver quotes.
-func together(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued) (counts []int64, err error) {
+// Statements are sent as one text with semicolons between them, here alone, and all the texts are this program's own: what
+// comes from outside is always a parameter, which the driver quotes.
+
+// execTogether sends one text, or several where one would get too long.
+func execTogether(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued) (counts []int64, err error) {
 	for len(statements) > 0 {
 		n, size := 0, 0
 		for n < len(statements) && (n == 0 || size+bytesOf(statements[n]) <= statementBytes) {
@@ -32,6 +34,54 @@ func together(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued)
 	return counts, nil
 }
 
+// queryTogether sends a query behind statements in one round trip: a claim takes three instead of four. The driver gives the
+// rows of such a text and no counts, so the server is asked for those that are judged. What is judged is short, ids at the most.
+func queryTogether(ctx context.Context, conn *sql.Conn, before []sqlstore.Queued, query sqlstore.Queued) (*sql.Rows, error) {
+	var text strings.Builder
+	var args []any
+	for _, s := range before {
+		text.WriteString(s.Text + "; ")
+		if s.Matched != nil {
+			text.WriteString("SELECT ROW_COUNT(); ")
+		}
+		args = append(args, s.Args...)
+	}
+	text.WriteString(query.Text)
+	rows, err := conn.QueryContext(ctx, text.String(), append(args, query.Args...)...)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range before {
+		if s.Matched == nil {
+			continue
+		}
+		if err := judged(rows, s.Matched); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+	}
+	return rows, nil
+}
+
+// judged reads a count and goes on to the next result.
+func judged(rows *sql.Rows, matched func(n int64) error) error {
+	var n int64
+	for rows.Next() {
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if err := matched(n); err != nil {
+		return err
+	}
+	if !rows.NextResultSet() {
+		return cmp.Or(rows.Err(), errShort)
+	}
+	return nil
+}
+
 // bytesOf is about how long a statement gets.
 func bytesOf(s sqlstore.Queued) int {
 	n := len(s.Text)
@@ -40,6 +90,9 @@ func bytesOf(s sqlstore.Queued) int {
 	}
 	return n
 }
+
+// errShort is a defect: the server has answered each statement.
+var errShort = errors.New("some statements of one text have no answer")
 
 // atOnce sends statements in one round trip. The driver tells of several counts only to those who ask it without database/sql
 // between.
@@ -80,7 +133,7 @@ func atOnce(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued) (
 		return one(ctx, conn, statements) // the driver does not put these parameters into a text
 	}
 	if err == nil && len(counts) != len(statements) {
-		err = fmt.Errorf("%d answers to %d statements", len(counts), len(statements))
+		err = errShort
 	}
 	return counts, err
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -90,8 +91,7 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 	return sqlstore.New(e, e), nil
 }
 
-// Begin implements sqlstore.Engine. IMMEDIATE takes the writer's lock at once: a transaction that begins as a reader
-// and then writes fails without waiting (SQLITE_BUSY_SNAPSHOT).
+// Begin implements sqlstore.Engine.
 func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
 	var c *connection
 	select {
@@ -100,14 +100,14 @@ func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
 		return nil, ctx.Err()
 	}
 	if c.conn == nil {
-		conn, err := e.writer.Conn(ctx)
+		conn, err := e.connect(ctx)
 		if err != nil {
 			e.turn <- c
 			return nil, err
 		}
 		c = &connection{conn, sqlstore.Statements{}}
 	}
-	return sqlstore.BeginOn(ctx, c.conn, "BEGIN IMMEDIATE", e.words, insert, c.stmts, func(broken bool) {
+	return sqlstore.BeginOn(ctx, c.conn, begin, e.words, insert, c.stmts, func(broken bool) {
 		if broken {
 			_ = c.conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool close it
 			_ = c.conn.Close()
@@ -115,6 +115,41 @@ func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
 		}
 		e.turn <- c
 	})
+}
+
+// connect makes the writer's connection, which does not wait for other processes by itself: see begin.
+func (e *Engine) connect(ctx context.Context) (*sql.Conn, error) {
+	conn, err := e.writer.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// How long begin waits for the lock, and how long it sleeps meanwhile.
+const (
+	lockWait          = 5 * time.Second
+	shortest, longest = 100 * time.Microsecond, time.Millisecond
+)
+
+// begin takes the lock of the writer, of which there is one on the file, at once: a transaction that begins as a reader and then
+// writes fails without waiting (SQLITE_BUSY_SNAPSHOT). SQLite's own wait for the writers of other processes sleeps for 1, 2, 5,
+// 10 ms and so on up to 100, and a claim holds the lock for half of one.
+func begin(ctx context.Context, conn *sql.Conn) error {
+	for wait, limit := shortest, time.Now().Add(lockWait); ; wait = min(2*wait, longest) {
+		_, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+		if classOf(err) != sqlstore.Busy || time.Now().After(limit) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Query implements sqlstore.Engine.
@@ -142,7 +177,9 @@ func (e *Engine) Dialect() sqlstore.Dialect {
 }
 
 // Class implements sqlstore.Engine.
-func (e *Engine) Class(err error) sqlstore.Class {
+func (e *Engine) Class(err error) sqlstore.Class { return classOf(err) }
+
+func classOf(err error) sqlstore.Class {
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

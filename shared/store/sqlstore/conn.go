@@ -119,7 +119,7 @@ type Conn struct {
 	conn     *sql.Conn
 	words    *Words
 	insert   Insert
-	together Together          // nil = each statement is a round trip
+	together *Together         // nil = each statement is a round trip
 	stmts    Statements        // nil = statements are sent as text
 	release  func(broken bool) // gives the connection back
 	open     bool
@@ -127,8 +127,13 @@ type Conn struct {
 	begun    bool     // something was sent
 }
 
-// Together runs statements in as few round trips as it may, and returns how many rows each matched.
-type Together func(ctx context.Context, conn *sql.Conn, statements []Queued) ([]int64, error)
+// Together is how an engine sends several statements in as few round trips as it may.
+type Together struct {
+	// Exec returns how many rows each matched.
+	Exec func(ctx context.Context, conn *sql.Conn, statements []Queued) ([]int64, error)
+	// Query sends a query behind them and returns its rows; they are judged as soon as their counts are there.
+	Query func(ctx context.Context, conn *sql.Conn, before []Queued, query Queued) (*sql.Rows, error)
+}
 
 // Insert is an engine's way to add rows.
 type Insert func(ctx context.Context, c *Conn, table string, columns []string, rows [][]any, quiet bool) error
@@ -141,7 +146,7 @@ const maxStatements = 300
 
 // BeginConn takes a connection of the pool and begins a transaction on it with the given statement, which is sent with the
 // next one.
-func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words, insert Insert, together Together) (Tx, error) {
+func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words, insert Insert, together *Together) (Tx, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -155,9 +160,9 @@ func BeginConn(ctx context.Context, db *sql.DB, begin string, words *Words, inse
 }
 
 // BeginOn begins a transaction on a connection that the engine keeps, with its prepared statements.
-func BeginOn(ctx context.Context, conn *sql.Conn, begin string, words *Words, insert Insert, stmts Statements, release func(broken bool)) (Tx, error) {
+func BeginOn(ctx context.Context, conn *sql.Conn, begin func(context.Context, *sql.Conn) error, words *Words, insert Insert, stmts Statements, release func(broken bool)) (Tx, error) {
 	c := &Conn{conn: conn, words: words, insert: insert, stmts: stmts, release: release, open: true, begun: true}
-	if _, err := conn.ExecContext(ctx, begin); err != nil {
+	if err := begin(ctx, conn); err != nil {
 		c.close(true)
 		return nil, err
 	}
@@ -216,14 +221,16 @@ func (c *Conn) Raw(ctx context.Context, text string, args []any) (int64, error) 
 // Query implements Tx.
 func (c *Conn) Query(ctx context.Context, query string, args ...any) (Rows, error) {
 	text, args := c.words.Expand(query, args)
-	if _, err := c.send(ctx); err != nil {
-		return nil, err
-	}
 	var rows *sql.Rows
 	var err error
-	if c.stmts == nil {
+	switch {
+	case len(c.queue) > 0:
+		before := c.queue
+		c.queue, c.begun = nil, true
+		rows, err = c.together.Query(ctx, c.conn, before, Queued{Text: text, Args: args})
+	case c.stmts == nil:
 		rows, err = c.conn.QueryContext(ctx, text, args...)
-	} else {
+	default:
 		var stmt *sql.Stmt
 		if stmt, err = c.prepared(ctx, text); err == nil {
 			rows, err = stmt.QueryContext(ctx, args...)
@@ -243,7 +250,7 @@ func (c *Conn) send(ctx context.Context, statements ...Queued) ([]int64, error) 
 		return nil, nil
 	}
 	c.begun = true
-	counts, err := c.together(ctx, c.conn, all)
+	counts, err := c.together.Exec(ctx, c.conn, all)
 	if err != nil {
 		return nil, err
 	}

@@ -113,12 +113,16 @@ func brokenFence(f *fixture) {
 			return "", false
 		}
 		broken.Add(1)
+		rest, behind, more := strings.Cut(rest, ";") // and what is read under the fence
+		if more {
+			behind = ";" + behind
+		}
 		queue, rest, _ := strings.Cut(rest, " AND slot = ")
 		slot, _, _ := strings.Cut(rest, " ")
 		if f.db.scheme() == "postgres" {
 			queue, slot = queue+"::int", slot+"::int"
 		}
-		return before + "INSERT INTO slotq_nofence (queue_id, slot) SELECT " + queue + ", " + slot, true
+		return before + "INSERT INTO slotq_nofence (queue_id, slot) SELECT " + queue + ", " + slot + behind, true
 	})
 	// Claims collide all the time now; one that gives up has taken nothing, which the counts show.
 	gaveUp := func(err error) bool { return !errors.Is(err, job.ErrWorkerDead) }
