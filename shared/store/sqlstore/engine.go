@@ -66,7 +66,9 @@ type Tx interface {
 	// Insert adds rows, in as many statements as its size limits ask for (at most 1 MiB each where that matters);
 	// quiet leaves rows alone that collide with a unique key.
 	Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error
-	// Commit sends COMMIT and nothing else: nothing is queued any more.
+	// Commit sends COMMIT and nothing else: nothing is queued any more. One text of an INSERT and its COMMIT would save a round
+	// trip, and could reach a server that hangs when the next try has stored the job and it has ended: it would make the job
+	// again. An INSERT that comes so late on its own is rolled back with its connection.
 	Commit(ctx context.Context) error
 	// Rollback ends the transaction unless it was committed; the connection is clean or closed afterwards.
 	Rollback()
