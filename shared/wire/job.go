@@ -136,15 +136,6 @@ func output(b []byte) json.RawMessage {
 	return s
 }
 
-// AppendJSON appends the job as JSON, payload, metadata and output byte for byte.
-func (j *Job) AppendJSON(dst []byte) ([]byte, error) { return j.appendJSON(dst) }
-
-func (j *Job) appendJSON(dst []byte, more ...raw) ([]byte, error) {
-	plain := *j
-	plain.Payload, plain.Metadata, plain.Output = nil, nil, nil
-	return appendObject(dst, plain, append([]raw{{"metadata", j.Metadata}, {"payload", j.Payload}, {"output", j.Output}}, more...)...)
-}
-
 // JobPage is a page of a list.
 type JobPage struct {
 	Jobs       []Job  `json:"jobs"`
