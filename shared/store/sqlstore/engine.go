@@ -18,7 +18,7 @@ import (
 //
 //	?            a parameter
 //	??           a list of ids, integers or strings: x IN (??)
-//	??2          a list of job.Held pairs: (id, token) IN (??2)
+//	??2          a list of job.Held pairs: (id, token) IN (??2); in an UPDATE id IN (??) stands beside it, see giveBack
 //	::type       a cast that only PostgreSQL needs
 //	{by id}      after a table's name or alias: use the unique index on the job's id
 //	{by key}     after a table's name or alias: use the primary key
