@@ -42,7 +42,14 @@ type NewJob struct {
 func (n *NewJob) AppendJSON(dst []byte) ([]byte, error) {
 	plain := *n
 	plain.Payload, plain.Metadata = nil, nil
-	return appendObject(dst, plain, raw{"metadata", n.Metadata}, raw{"payload", n.Payload})
+	b, err := marshal(plain)
+	if err != nil {
+		return dst, err
+	}
+	o := object{bytes: append(dst, bytes.TrimSuffix(b, []byte("}"))...)}
+	o.raw(raw{"metadata", n.Metadata})
+	o.raw(raw{"payload", n.Payload})
+	return append(o.bytes, '}'), nil
 }
 
 // Job is a job as it stands. Lists and enqueues leave Payload and Output out.

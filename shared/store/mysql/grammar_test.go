@@ -27,7 +27,9 @@ type recorder struct {
 
 func newRecorder() *recorder { return &recorder{text: map[string]string{}} }
 
-func (r *recorder) wrap(c driver.Connector) driver.Connector { return recordingConnector{c, r} }
+func (r *recorder) wrap(c driver.Connector) driver.Connector {
+	return wrapping{c, func(conn driver.Conn) driver.Conn { return &recordingConn{Conn: conn, recorder: r} }}
+}
 
 var lists = regexp.MustCompile(`(\(?\?\)?[,\s]*){2,}`)
 
@@ -40,17 +42,18 @@ func (r *recorder) add(statement string) {
 	}
 }
 
-type recordingConnector struct {
+// wrapping wraps every connection that it makes.
+type wrapping struct {
 	driver.Connector
-	recorder *recorder
+	wrap func(driver.Conn) driver.Conn
 }
 
-func (c recordingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+func (c wrapping) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &recordingConn{Conn: conn, recorder: c.recorder}, nil
+	return c.wrap(conn), nil
 }
 
 // recordingConn passes on what the driver's connection can do; database/sql and the session ask for it by type.

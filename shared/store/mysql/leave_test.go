@@ -15,21 +15,14 @@ import (
 )
 
 // cutOff is a node of a cluster that loses the others: every connection made before answers 1047 to all statements.
-type cutOff struct {
-	driver.Connector
-	now *atomic.Bool
-}
-
-func (c cutOff) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	node := &cutOffConn{recordingConn: &recordingConn{Conn: conn, recorder: newRecorder()}}
-	if !c.now.Load() {
-		node.now = c.now
-	}
-	return node, nil
+func cutOff(c driver.Connector, now *atomic.Bool) driver.Connector {
+	return wrapping{c, func(conn driver.Conn) driver.Conn {
+		node := &cutOffConn{recordingConn: &recordingConn{Conn: conn, recorder: newRecorder()}}
+		if !now.Load() {
+			node.now = now
+		}
+		return node
+	}}
 }
 
 type cutOffConn struct {
@@ -61,7 +54,7 @@ func (c *cutOffConn) QueryContext(ctx context.Context, query string, args []driv
 func TestANodeThatIsUpButServesNobodyIsLeft(t *testing.T) {
 	url := storetest.FreshOn(t, "SLOTQ_TEST_MYSQL_URL")(t)
 	var now atomic.Bool
-	s, err := mysql.OpenWith(t.Context(), url, 4, func(c driver.Connector) driver.Connector { return cutOff{c, &now} })
+	s, err := mysql.OpenWith(t.Context(), url, 4, func(c driver.Connector) driver.Connector { return cutOff(c, &now) })
 	if err != nil {
 		t.Fatal(err)
 	}

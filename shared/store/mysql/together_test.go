@@ -12,20 +12,7 @@ import (
 	"github.com/slotq/slotq/shared/store/storetest"
 )
 
-// travelled counts the texts that are sent to the server: each is a round trip.
-type travelled struct {
-	driver.Connector
-	trips *atomic.Int64
-}
-
-func (c travelled) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &travelledConn{&recordingConn{Conn: conn, recorder: newRecorder()}, c.trips}, nil
-}
-
+// travelledConn counts the texts that are sent to the server: each is a round trip.
 type travelledConn struct {
 	*recordingConn
 	trips *atomic.Int64
@@ -49,7 +36,11 @@ func (c *travelledConn) PrepareContext(ctx context.Context, query string) (drive
 // Beginning, fence and look are the first, taking the jobs is the second, and COMMIT the third.
 func TestAClaimTakesThreeRoundTrips(t *testing.T) {
 	var trips atomic.Int64
-	s, err := mysql.OpenWith(t.Context(), storetest.FreshOn(t, "SLOTQ_TEST_MYSQL_URL")(t), 2, func(c driver.Connector) driver.Connector { return travelled{c, &trips} })
+	s, err := mysql.OpenWith(t.Context(), storetest.FreshOn(t, "SLOTQ_TEST_MYSQL_URL")(t), 2, func(c driver.Connector) driver.Connector {
+		return wrapping{c, func(conn driver.Conn) driver.Conn {
+			return &travelledConn{&recordingConn{Conn: conn, recorder: newRecorder()}, &trips}
+		}}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

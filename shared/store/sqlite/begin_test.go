@@ -11,7 +11,7 @@ import (
 )
 
 // engine opens a file as a process of its own does.
-func engine(t *testing.T, path string) (e *Engine) {
+func engine(t *testing.T, path string) (s *sqlstore.Store, e *Engine) {
 	t.Helper()
 	s, err := Open(t.Context(), "sqlite:"+path, 4)
 	if err != nil {
@@ -19,12 +19,13 @@ func engine(t *testing.T, path string) (e *Engine) {
 	}
 	t.Cleanup(func() { s.Close() })
 	s.Wrap(func(opened sqlstore.Engine) sqlstore.Engine { e = opened.(*Engine); return opened })
-	return e
+	return s, e
 }
 
 func TestAWriterWaitsForTheWriterOfAnotherProcessAsLongAsItsContextLets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "slotq.db")
-	one, other := engine(t, path), engine(t, path)
+	_, one := engine(t, path)
+	_, other := engine(t, path)
 	holder, err := one.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

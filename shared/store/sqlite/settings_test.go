@@ -3,18 +3,10 @@ package sqlite
 import (
 	"path/filepath"
 	"testing"
-
-	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
 func TestAConnectionThatDoesNotWaitForTheDiskIsNamed(t *testing.T) {
-	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "slotq.db"), 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	var e *Engine
-	s.Wrap(func(opened sqlstore.Engine) sqlstore.Engine { e = opened.(*Engine); return opened })
+	s, e := engine(t, filepath.Join(t.TempDir(), "slotq.db"))
 	wrong := func() (names []string) {
 		t.Helper()
 		_, settings, err := s.Settings(t.Context())
