@@ -9,6 +9,7 @@ import (
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store/mysql"
+	"github.com/slotq/slotq/shared/store/sqlstore"
 	"github.com/slotq/slotq/shared/store/storetest"
 )
 
@@ -33,14 +34,10 @@ func (c *travelledConn) PrepareContext(ctx context.Context, query string) (drive
 	return c.recordingConn.PrepareContext(ctx, query)
 }
 
-// Beginning, fence and look are the first, taking the jobs is the second, and COMMIT the third.
-func TestAClaimTakesThreeRoundTrips(t *testing.T) {
-	var trips atomic.Int64
-	s, err := mysql.OpenWith(t.Context(), storetest.FreshOn(t, "SLOTQ_TEST_MYSQL_URL")(t), 2, func(c driver.Connector) driver.Connector {
-		return wrapping{c, func(conn driver.Conn) driver.Conn {
-			return &travelledConn{&recordingConn{Conn: conn, recorder: newRecorder()}, &trips}
-		}}
-	})
+// oneJob opens a fresh store behind a wrapper with one job that waits, and a request by which a worker gets it.
+func oneJob(t *testing.T, wrap func(driver.Conn) driver.Conn) (*sqlstore.Store, job.ClaimRequest) {
+	t.Helper()
+	s, err := mysql.OpenWith(t.Context(), storetest.FreshOn(t, "SLOTQ_TEST_MYSQL_URL")(t), 2, func(c driver.Connector) driver.Connector { return wrapping{c, wrap} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +49,7 @@ func TestAClaimTakesThreeRoundTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := s.EnsureQueue(t.Context(), job.NewQueue("trips"), now)
+	q, err := s.EnsureQueue(t.Context(), job.NewQueue("one"), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,9 +61,19 @@ func TestAClaimTakesThreeRoundTrips(t *testing.T) {
 	if err := s.Register(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
+	return s, job.ClaimRequest{Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: q.ID, Slot: j.Slot}, Max: 10, Now: now + 1}
+}
+
+// Beginning, fence and look are the first, taking the jobs is the second, and COMMIT the third.
+func TestAClaimTakesThreeRoundTrips(t *testing.T) {
+	var trips atomic.Int64
+	s, r := oneJob(t, func(conn driver.Conn) driver.Conn {
+		return &travelledConn{&recordingConn{Conn: conn, recorder: newRecorder()}, &trips}
+	})
 	for _, want := range []struct{ jobs, trips int }{{1, 3}, {0, 2}} { // with nothing to take it is rolled back
 		trips.Store(0)
-		c, err := s.Claim(t.Context(), job.ClaimRequest{Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: q.ID, Slot: j.Slot}, Max: 10, Now: now + 1})
+		r.Token = job.NewToken(r.Worker)
+		c, err := s.Claim(t.Context(), r)
 		if err != nil || len(c.Jobs) != want.jobs {
 			t.Fatalf("claimed %d jobs, want %d: %v", len(c.Jobs), want.jobs, err)
 		}
