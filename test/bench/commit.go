@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
 	"github.com/slotq/slotq/shared/store/dbserver"
+	"github.com/slotq/slotq/test/bench/bare"
 )
 
 // commits measures one small transaction after the other, each of which waits for the disk: what no durable queue on the same
@@ -54,21 +54,21 @@ func bareClaims(ctx context.Context, db database, rate float64, n int) (outcome,
 	if err := db.analyze(ctx); err != nil {
 		return outcome{}, err
 	}
-	b, err := bareOn(ctx, db)
+	b, err := bare.On(ctx, db.url)
 	if err != nil {
 		return outcome{}, err
 	}
-	defer b.close()
+	defer b.Close()
 	var took []int64
 	worker := job.NewWorkerID()
 	for slot := 1; len(took) < n; slot = slot%q.Slots + 1 {
 		time.Sleep(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
 		start := time.Now()
-		c, err := b.claim(ctx, q.ID, slot, worker, 1)
+		c, err := b.Claim(ctx, q.ID, slot, worker, 1)
 		if err != nil {
 			return outcome{}, err
 		}
-		if len(c.ids) > 0 { // a slot may be empty before the others
+		if len(c.IDs) > 0 { // a slot may be empty before the others
 			took = append(took, time.Since(start).Microseconds())
 		}
 	}
@@ -78,7 +78,7 @@ func bareClaims(ctx context.Context, db database, rate float64, n int) (outcome,
 // plain opens the database with nothing of slotq in between, at full durability.
 func (db database) plain() (*sql.DB, error) {
 	if db.name == "sqlite" {
-		return sql.Open("sqlite", "file:"+strings.TrimPrefix(db.url, "sqlite:")+"?_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+		return bare.SQLite(db.url)
 	}
 	return dbserver.Open(db.url)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,10 +11,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/test/bench/bare"
 )
 
 // enqueues measures how fast jobs are stored and answered: over HTTP with more and more clients, in batches, beside a handler
-// without a database and the peers' own calls, which store from within the process that has the job.
+// without a database, the floor, which stores by bare statements, and the peers' own calls, which store from within the process that
+// has the job.
 func enqueues(ctx context.Context, b *bench, db database) error {
 	var single, batch []contestant
 	if db.name != "redis" {
@@ -25,7 +33,8 @@ func enqueues(ctx context.Context, b *bench, db database) error {
 			}
 			single = append(single, b.post(fmt.Sprintf("slotq, POST, %s", plural(clients, "client")), "api", jobs, fmt.Sprintf("--clients=%d", clients)))
 		}
-		batch = append(batch, b.post("slotq, POST of 1,000, 1 client", "api", b.posts*5, "--batch=1000", "--clients=1"),
+		single = append(single, b.storing("handler with bare statements, 64 clients", "--clients=64"))
+		batch = append(batch, b.inserts("bare statements, 1,000 jobs each, from 4 at once", 4), b.post("slotq, POST of 1,000, 1 client", "api", b.posts*5, "--batch=1000", "--clients=1"),
 			b.post("slotq, POST of 1,000, 4 clients", "api", b.posts*5, "--batch=1000", "--clients=4"))
 	}
 	seen := map[string]bool{}
@@ -53,39 +62,95 @@ func enqueues(ctx context.Context, b *bench, db database) error {
 	return b.contest(ctx, "Enqueue in batches", db, []measure{{"", "jobs/s"}}, batch)
 }
 
-// post measures what the load generator gets through to a server, "api" or "bare".
-func (b *bench) post(name, server string, jobs int, args ...string) contestant {
+// storing is post for the handler that stores by bare statements.
+func (b *bench) storing(name string, args ...string) contestant {
 	return contestant{name, "", func(ctx context.Context, db database) (outcome, error) {
-		base, pid, stop, err := b.serve(ctx, db, server)
+		q, err := db.queue(ctx)
 		if err != nil {
 			return outcome{}, err
 		}
-		defer stop()
-		if _, err := b.load(ctx, base, 200, "--clients=8"); err != nil { // connections and statements
-			return outcome{}, err
-		}
-		before, err := cpuSeconds(pid)
-		if err != nil {
-			return outcome{}, err
-		}
-		l, err := b.load(ctx, base, jobs, args...)
-		if err != nil {
-			return outcome{}, err
-		}
-		after, err := cpuSeconds(pid)
-		note := fmt.Sprintf("p50 %s ms, p99 %s ms; CPU: load generator %.0f %%, %s %.0f %% of a core", number(l.percentile(0.5)), number(l.percentile(0.99)),
-			l.CPU/l.Seconds*100, server, (after-before)/l.Seconds*100)
-		return outcome{[]float64{l.rate()}, note}, err
+		return b.posted(ctx, db, "bare", []string{fmt.Sprintf("--queue-id=%d", q.ID), fmt.Sprintf("--slots=%d", q.Slots)}, b.posts, args)
 	}}
 }
 
+// inserts measures bare statements that store 1,000 jobs each, from some callers at once.
+func (b *bench) inserts(name string, callers int) contestant {
+	return contestant{name, "", func(ctx context.Context, db database) (outcome, error) {
+		q, err := db.queue(ctx)
+		if err != nil {
+			return outcome{}, err
+		}
+		st, err := bare.On(ctx, db.url)
+		if err != nil {
+			return outcome{}, err
+		}
+		defer st.Close()
+		payloads := slices.Repeat([][]byte{payload}, 1000)
+		batches := b.posts * 5 / len(payloads)
+		start := time.Now()
+		g, ctx := errgroup.WithContext(ctx)
+		for i := range callers {
+			g.Go(func() error {
+				for n := i; n < batches; n += callers {
+					if err := st.Enqueue(ctx, q.ID, q.Slots, payloads); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		err = g.Wait()
+		return one(float64(batches*len(payloads)) / time.Since(start).Seconds()), err
+	}}
+}
+
+// queue makes an empty queue.
+func (db database) queue(ctx context.Context) (job.Queue, error) {
+	st, err := db.open(ctx)
+	if err != nil {
+		return job.Queue{}, err
+	}
+	q, err := fill(ctx, st, "bench", "noop", 0, nil)
+	return q, errors.Join(err, st.Close())
+}
+
+// post measures what the load generator gets through to a server, "api" or "bare".
+func (b *bench) post(name, server string, jobs int, args ...string) contestant {
+	return contestant{name, "", func(ctx context.Context, db database) (outcome, error) {
+		return b.posted(ctx, db, server, nil, jobs, args)
+	}}
+}
+
+func (b *bench) posted(ctx context.Context, db database, server string, serverArgs []string, jobs int, args []string) (outcome, error) {
+	base, pid, stop, err := b.serve(ctx, db, server, serverArgs...)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer stop()
+	if _, err := b.load(ctx, base, 200, "--clients=8"); err != nil { // connections and statements
+		return outcome{}, err
+	}
+	before, err := cpuSeconds(pid)
+	if err != nil {
+		return outcome{}, err
+	}
+	l, err := b.load(ctx, base, jobs, args...)
+	if err != nil {
+		return outcome{}, err
+	}
+	after, err := cpuSeconds(pid)
+	note := fmt.Sprintf("p50 %s ms, p99 %s ms; CPU: load generator %.0f %%, %s %.0f %% of a core", number(l.percentile(0.5)), number(l.percentile(0.99)),
+		l.CPU/l.Seconds*100, server, (after-before)/l.Seconds*100)
+	return outcome{[]float64{l.rate()}, note}, err
+}
+
 // serve runs the api or the handler without a database on a free port.
-func (b *bench) serve(ctx context.Context, db database, server string) (base string, pid int, stop func(), err error) {
+func (b *bench) serve(ctx context.Context, db database, server string, args ...string) (base string, pid int, stop func(), err error) {
 	address, err := freeAddress()
 	if err != nil {
 		return "", 0, nil, err
 	}
-	args := []string{"--listen", address}
+	args = append(args, "--listen", address)
 	if server != "bare" {
 		args = append(args, "--log-level", "warn")
 	}

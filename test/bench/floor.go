@@ -8,24 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/test/bench/bare"
 )
-
-// bare sends the protocol's statements. Nothing is checked, decoded or repeated: it is what the database itself can do.
-type bare interface {
-	// claim takes up to n jobs of a slot.
-	claim(ctx context.Context, queue int32, slot int, worker job.WorkerID, n int) (taken, error)
-
-	// finish moves what was claimed into history, in one transaction.
-	finish(ctx context.Context, worker job.WorkerID, claims []taken) error
-
-	close()
-}
-
-// taken is a claim.
-type taken struct {
-	token job.Token
-	ids   []job.ID
-}
 
 // gather is how long the floor's finisher waits for outcomes, which is what a worker's does.
 const gather = 3 * time.Millisecond
@@ -35,13 +19,13 @@ const gather = 3 * time.Millisecond
 func floor(ctx context.Context, db database, q job.Queue, n, places int, finisher bool) (time.Duration, error) {
 	var counts [2]int
 	g, loops := errgroup.WithContext(ctx)
-	var bares [2]bare
+	var bares [2]bare.Statements
 	for i := range bares {
-		b, err := bareOn(ctx, db)
+		b, err := bare.On(ctx, db.url)
 		if err != nil {
 			return 0, err
 		}
-		defer b.close()
+		defer b.Close()
 		bares[i] = b
 	}
 	start := time.Now()
@@ -69,40 +53,40 @@ func floor(ctx context.Context, db database, q job.Queue, n, places int, finishe
 }
 
 // inTurn claims and finishes one after the other.
-func inTurn(ctx context.Context, b bare, queue int32, slots []int, places int) (n int, err error) {
+func inTurn(ctx context.Context, b bare.Statements, queue int32, slots []int, places int) (n int, err error) {
 	w := job.NewWorkerID()
 	for _, slot := range slots {
 		for {
-			c, err := b.claim(ctx, queue, slot, w, places)
+			c, err := b.Claim(ctx, queue, slot, w, places)
 			if err != nil {
 				return n, err
 			}
-			if len(c.ids) == 0 {
+			if len(c.IDs) == 0 {
 				break
 			}
-			if err := b.finish(ctx, w, []taken{c}); err != nil {
+			if err := b.Finish(ctx, w, []bare.Claimed{c}); err != nil {
 				return n, err
 			}
-			n += len(c.ids)
+			n += len(c.IDs)
 		}
 	}
 	return n, nil
 }
 
 // gathering claims as many jobs as places are free, while a finisher commits every 3 ms what has been claimed.
-func gathering(ctx context.Context, b bare, queue int32, slots []int, places int) (n int, err error) {
+func gathering(ctx context.Context, b bare.Statements, queue int32, slots []int, places int) (n int, err error) {
 	w := job.NewWorkerID()
-	ended, freed := make(chan taken, places), make(chan int, places)
+	ended, freed := make(chan bare.Claimed, places), make(chan int, places)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		tick := time.NewTicker(gather)
 		defer tick.Stop()
 		for open := true; open; {
-			var claims []taken
+			var claims []bare.Claimed
 			var count int
 			claims, count, open = received(ended)
 			if len(claims) > 0 {
-				if err := b.finish(ctx, w, claims); err != nil {
+				if err := b.Finish(ctx, w, claims); err != nil {
 					return err
 				}
 				freed <- count // there is room: a place is freed once
@@ -124,14 +108,14 @@ func gathering(ctx context.Context, b bare, queue int32, slots []int, places int
 						return ctx.Err()
 					}
 				}
-				c, err := b.claim(ctx, queue, slot, w, free)
+				c, err := b.Claim(ctx, queue, slot, w, free)
 				if err != nil {
 					return err
 				}
-				if len(c.ids) == 0 {
+				if len(c.IDs) == 0 {
 					break
 				}
-				n, free = n+len(c.ids), free-len(c.ids)
+				n, free = n+len(c.IDs), free-len(c.IDs)
 				ended <- c
 			}
 		}
@@ -142,14 +126,14 @@ func gathering(ctx context.Context, b bare, queue int32, slots []int, places int
 }
 
 // received is what waits in a channel, without waiting for more.
-func received(ended <-chan taken) (claims []taken, count int, open bool) {
+func received(ended <-chan bare.Claimed) (claims []bare.Claimed, count int, open bool) {
 	for {
 		select {
 		case c, ok := <-ended:
 			if !ok {
 				return claims, count, false
 			}
-			claims, count = append(claims, c), count+len(c.ids)
+			claims, count = append(claims, c), count+len(c.IDs)
 		default:
 			return claims, count, true
 		}

@@ -159,7 +159,7 @@ func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 // Dialect implements sqlstore.Engine.
-func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{Stretch: true, Defaults: true} }
+func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{Stretch: true} }
 
 // Schema implements sqlstore.Engine.
 func (e *Engine) Schema(ctx context.Context) (have, want int64, err error) {

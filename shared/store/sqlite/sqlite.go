@@ -221,17 +221,3 @@ func (e *Engine) Close() error {
 	}
 	return errors.Join(e.reader.Close(), e.writer.Close())
 }
-
-// insert runs one prepared statement a row: there is no round trip to save.
-func insert(ctx context.Context, c *sqlstore.Conn, table string, columns []string, rows [][]any, quiet bool) error {
-	text := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?,", len(columns)), ",") + ")"
-	if quiet {
-		text += " ON CONFLICT DO NOTHING"
-	}
-	for _, row := range rows {
-		if _, err := c.Raw(ctx, text, row); err != nil {
-			return err
-		}
-	}
-	return nil
-}

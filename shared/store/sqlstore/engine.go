@@ -64,7 +64,7 @@ type Tx interface {
 	// ExecMany runs one statement for each set of arguments and returns the rows that each matched.
 	ExecMany(ctx context.Context, query string, args [][]any) ([]int64, error)
 	// Insert adds rows, in as many statements as its size limits ask for (at most 1 MiB each where that matters);
-	// quiet leaves rows alone that collide with a unique key.
+	// quiet leaves rows alone that collide with a unique key. Columns of a job that are left out get their defaults, see naming.
 	Insert(ctx context.Context, table string, columns []string, rows [][]any, quiet bool) error
 	// Commit sends COMMIT and nothing else: nothing is queued any more. One text of an INSERT and its COMMIT would save a round
 	// trip, and could reach a server that hangs when the next try has stored the job and it has ended: it would make the job
@@ -108,7 +108,6 @@ type Dialect struct {
 	RowCompare   bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
 	Stretch      bool // many jobs of one claim are found faster by their part of the primary key than each by its id
 	Located      bool // a row is found fastest by where it lies, which statements can tell
-	Defaults     bool // some columns of a job have one, and need not be named
 	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
 	// Confirm is a statement after which COMMIT waits until all that the transaction has read is as safe as what it has
 	// written; "" = nothing can be read that is not.

@@ -187,7 +187,7 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 		return nil
 	}
 	// Ids of our own making, sent for the first time, cannot collide: a plain insert, no look back.
-	if err := insertJobs(ctx, tx, s.db.Dialect(), stored, in.nonce, len(ids) > 0); err != nil {
+	if err := insertJobs(ctx, tx, stored, in.nonce, len(ids) > 0); err != nil {
 		return err
 	}
 	if len(expiries) > 0 {

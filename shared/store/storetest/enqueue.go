@@ -36,6 +36,22 @@ var enqueueTests = []Test{
 		f.ok(err)
 		equal(f, "kind", got.Kind, "work")
 	}},
+	{"a job reads the same, whichever columns its INSERT leaves to their defaults", 1, func(f *fixture) {
+		q := f.queue("defaults", func(q *job.Queue) { q.Backoff = job.Backoff{} })
+		alone, company := f.job(q), f.jobs(q, 2)
+		f.enqueue(alone)
+		f.enqueue(company[0], f.job(q, priority(1)))          // names what limits a job
+		f.enqueue(company[1], f.job(q, uniqueKey("company"))) // names all
+		var read []string
+		for _, j := range append(company, alone) {
+			got := f.get(j.ID)
+			got.ID, got.Slot = job.ID{}, 0
+			read = append(read, fmt.Sprintf("%+v", *got))
+		}
+		equal(f, "beside one with a priority", read[0], read[2])
+		equal(f, "beside one with a unique key", read[1], read[2])
+		equal(f, "max_attempts", f.get(alone.ID).MaxAttempts, job.DefaultMaxAttempts)
+	}},
 	{"every job enqueued by 8 at once ends although 8 finish meanwhile", 1, enqueueWhileFinishing},
 	{"an id sent again while its job waits or runs makes no second one", 3, func(f *fixture) {
 		q := f.queue("resend")
