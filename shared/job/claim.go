@@ -5,8 +5,9 @@ type ClaimRequest struct {
 	Worker   WorkerID
 	Token    Token // made by the caller and remembered before the call, so that an unknown outcome can be reconciled
 	Slot     Slot
-	LIFO     bool // the queue's order
-	Max      int  // the most jobs to take, 1..1000
+	Queue    string // the name of the slot's queue, which its jobs get: it never changes
+	LIFO     bool   // the queue's order
+	Max      int    // the most jobs to take, 1..1000
 	Now      Time
 	Serves   func(kind string) bool // nil = every kind; false also for a kind at its own limit
 	Suspects bool                   // may take a suspect; it is then the claim's only job

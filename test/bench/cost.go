@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -49,8 +50,8 @@ type spent struct {
 	serverCPU float64
 }
 
-// watch returns a function that tells what the server has done since. A PostgreSQL backend reports what it did at most once a
-// second, so both readings wait.
+// watch returns a function that tells what the server has done since. A PostgreSQL backend reports what it did when its connection
+// ends, and else at most once a second or ten after it has gone idle: so programs have stopped before the second reading, and both wait.
 func watch(ctx context.Context, db database) (done func(*spent) error, err error) {
 	server, err := count(ctx, db)
 	if err != nil {
@@ -83,8 +84,8 @@ func (b *bench) spendDraining(ctx context.Context, db database) (s spent, err er
 	if err != nil {
 		return s, err
 	}
-	defer st.Close()
-	if _, err := fill(ctx, st, "bench", "noop", b.jobs, nil); err != nil {
+	_, err = fill(ctx, st, "bench", "noop", b.jobs, nil)
+	if err = errors.Join(err, st.Close()); err != nil {
 		return s, err
 	}
 	if err := db.analyze(ctx); err != nil {
@@ -131,6 +132,7 @@ func (b *bench) spendPosting(ctx context.Context, db database) (s spent, err err
 	if s.memory, err = memoryMiB(pid, "VmHWM:"); err != nil {
 		return s, err
 	}
+	stop()
 	return s, done(&s)
 }
 

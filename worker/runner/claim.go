@@ -32,10 +32,10 @@ func (l *loop) claim(s *slot) {
 	l.r.claiming.Add(1)
 	l.claiming++
 	s.claiming, s.again, s.narrow, s.polling = true, false, false, false
-	lifo := s.queue.LIFO
+	queue, lifo := s.queue.Name, s.queue.LIFO
 	blind := !l.r.suspect.CompareAndSwap(false, true)
 	go func() {
-		done := l.r.claim(s, serving, lifo, !blind)
+		done := l.r.claim(s, serving, queue, lifo, !blind)
 		if done.more {
 			l.r.claiming.Add(-1)
 		}
@@ -44,13 +44,13 @@ func (l *loop) claim(s *slot) {
 }
 
 // claim asks the store for jobs of a slot and starts them.
-func (r *Runner) claim(s *slot, serving *serving, lifo, suspects bool) claimDone {
+func (r *Runner) claim(s *slot, serving *serving, queue string, lifo, suspects bool) claimDone {
 	done := claimDone{slot: s, serving: serving}
 	worker, _ := r.lease.holds()
 	c := &claim{worker: worker, token: job.NewToken(worker), slot: s.Slot, at: time.Now()}
 	r.held.open(c) // before the call: see reconcile
 	got, err := r.store.Claim(context.Background(), job.ClaimRequest{
-		Worker: worker, Token: c.token, Slot: s.Slot, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
+		Worker: worker, Token: c.token, Slot: s.Slot, Queue: queue, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
 		Serves: serving.serves, Suspects: suspects, Marks: s.marksFor(serving.signature()),
 	})
 	if err != nil {

@@ -159,7 +159,7 @@ func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, er
 }
 
 // Dialect implements sqlstore.Engine.
-func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{Stretch: true} }
+func (e *Engine) Dialect() sqlstore.Dialect { return sqlstore.Dialect{Stretch: true, Walk: true} }
 
 // Schema implements sqlstore.Engine.
 func (e *Engine) Schema(ctx context.Context) (have, want int64, err error) {
@@ -190,7 +190,7 @@ func insert(ctx context.Context, c *sqlstore.Conn, table string, columns []strin
 	}
 	for len(rows) > 0 {
 		var text strings.Builder
-		var args []any
+		args := make([]any, 0, len(rows)*len(columns))
 		text.WriteString(head)
 		n, size := 0, 0
 		for n < len(rows) && (n == 0 || size < statementBytes) {

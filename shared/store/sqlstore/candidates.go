@@ -27,28 +27,7 @@ type candidates struct {
 // take does it scan further, narrow and bounded.
 func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	c.places = places{}
-	columns := freeJob
-	if c.dialect.Located {
-		columns = locatedJob
-	}
-	var branches []string
-	var args []any
-	for priority := 1; priority <= 4; priority++ {
-		cond, condArgs := c.begin(priority)
-		branches = append(branches, branch(c.dialect, "SELECT "+columns+" FROM slotq_jobs j {with queue}"+
-			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at <= ? AND j.token = ?"+cond+c.order()+" LIMIT ?"))
-		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
-		args = append(append(args, condArgs...), c.limits[priority])
-	}
-	heads := make([][]*job.Job, 5)
-	rows, err := tx.Query(ctx, strings.Join(branches, " UNION ALL "), args...)
-	err = each(rows, err, func(r Rows) error {
-		j, err := scanFree(r, c.request.Slot, c.dialect.Located)
-		if err == nil {
-			heads[j.Priority] = append(heads[j.Priority], j)
-		}
-		return err
-	})
+	heads, err := c.heads(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -65,6 +44,78 @@ func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	}
 	c.more = c.more || c.full()
 	return nil
+}
+
+// heads are the first jobs of each priority that are free and due.
+type heads [5][]*job.Job
+
+// heads reads them. Where a walk keeps the order and no mark says where to begin, it is one walk up to as many jobs as may be taken:
+// reading four branches, and joining the queue in each, cost MariaDB a fifth more for each transaction at 3,000 jobs a second, where
+// a claim brings few.
+func (c *candidates) heads(ctx context.Context, tx Tx) (heads, error) {
+	var conds [5]string
+	var condArgs [5][]any
+	walk := c.dialect.Walk && !c.request.LIFO
+	for priority := 1; priority <= 4; priority++ {
+		conds[priority], condArgs[priority] = c.begin(priority)
+		walk = walk && conds[priority] == "" && c.limits[priority] == c.request.Max
+	}
+	if walk {
+		h, n, err := c.read(ctx, tx, c.look("j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.priority, j.run_at, j.id LIMIT ?",
+			[]any{c.request.Slot.QueueID, c.request.Slot.Slot, c.request.Now, zeroToken, c.request.Max})
+		if err != nil || n < c.request.Max || c.takesAll(h) {
+			return h, err
+		}
+		c.fenced = true // some are passed over: what the limit has cut off counts, which only a read of each priority tells
+	}
+	var branches []string
+	var args []any
+	for priority := 1; priority <= 4; priority++ {
+		branches = append(branches, branch(c.dialect, c.look("j.priority = ?", conds[priority])+c.order()+" LIMIT ?"))
+		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
+		args = append(append(args, condArgs[priority]...), c.limits[priority])
+	}
+	h, _, err := c.read(ctx, tx, strings.Join(branches, " UNION ALL "), args)
+	return h, err
+}
+
+// look selects jobs of the slot that are free and due.
+func (c *candidates) look(priority, cond string) string {
+	columns, by := freeJob, ""
+	if c.dialect.Located {
+		columns = locatedJob
+	}
+	if c.dialect.Walk {
+		by = " {by key}"
+	}
+	return "SELECT " + columns + " FROM slotq_jobs j" + by + " WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND " + priority +
+		" AND j.run_at <= ? AND j.token = ?" + cond
+}
+
+// read returns the jobs by their priorities, and how many there are.
+func (c *candidates) read(ctx context.Context, tx Tx, query string, args []any) (h heads, n int, err error) {
+	rows, err := tx.Query(ctx, query, args...)
+	err = each(rows, err, func(r Rows) error {
+		j, err := scanFree(r, c.request, c.dialect.Located)
+		if err == nil {
+			h[j.Priority] = append(h[j.Priority], j)
+			n++
+		}
+		return err
+	})
+	return h, n, err
+}
+
+// takesAll says that a claim takes each of these jobs, and so needs to know of no others.
+func (c *candidates) takesAll(h heads) bool {
+	for _, head := range h {
+		for _, j := range head {
+			if j.ExpiresAt != 0 || j.Suspect() || j.ConcurrencyKey != "" || c.request.Serves != nil && !c.request.Serves(j.Kind) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // branch makes one ordered, limited branch of a UNION ALL.

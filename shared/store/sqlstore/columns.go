@@ -49,21 +49,21 @@ func setRun(j *job.Job) {
 // the second largest cost of a no-op job, and a column of it costs both sides as much as a small payload.
 const freeJob = "j.id, j.priority, j.run_at, j.kind, j.payload, j.attempt, j.max_attempts, " + runOrDirect + ", j.crashes, j.max_crashes, j.snoozes, " +
 	"j.timeout_us, j.queue_timeout_us, j.backoff, j.expires_at, j.unique_key, j.concurrency_key, j.concurrency_limit, j.key_held, " +
-	"j.tags, j.metadata, j.errors, j.created_at, q.name"
+	"j.tags, j.metadata, j.errors, j.created_at"
 
 // locatedJob is freeJob for a Dialect with Located.
 const locatedJob = freeJob + ", {location}"
 
-// scanFree reads the shape of freeJob, or of locatedJob; s is the slot that it was read from.
-func scanFree(r Rows, s job.Slot, located bool) (*job.Job, error) {
-	j := &job.Job{QueueID: s.QueueID, Slot: s.Slot, State: job.Available}
+// scanFree reads the shape of freeJob, or of locatedJob, of a job in the slot that was asked for.
+func scanFree(r Rows, asked job.ClaimRequest, located bool) (*job.Job, error) {
+	j := &job.Job{Queue: asked.Queue, QueueID: asked.Slot.QueueID, Slot: asked.Slot.Slot, State: job.Available}
 	var held int
 	var timeout, queueTimeout int64
 	var backoff, errs []byte
 	dest := []any{
 		&j.ID, &j.Priority, &j.RunAt, &j.Kind, &j.Payload, &j.Attempt, &j.MaxAttempts, &j.Run, &j.Crashes, &j.MaxCrashes, &j.Snoozes,
 		&timeout, &queueTimeout, &backoff, &j.ExpiresAt, &j.UniqueKey, &j.ConcurrencyKey, &j.ConcurrencyLimit, &held,
-		&j.Tags, &j.Metadata, &errs, &j.CreatedAt, &j.Queue, &j.Location,
+		&j.Tags, &j.Metadata, &errs, &j.CreatedAt, &j.Location,
 	}
 	if !located {
 		dest = dest[:len(dest)-1]

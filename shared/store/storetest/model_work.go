@@ -15,7 +15,7 @@ import (
 func (m *model) claim() {
 	w := m.alive()
 	r := job.ClaimRequest{Worker: w.id, Token: job.NewToken(w.id), Now: m.now,
-		Slot: job.Slot{QueueID: m.queue.ID, Slot: rapid.IntRange(1, 4).Draw(m.T, "slot")}, Max: rapid.IntRange(1, 5).Draw(m.T, "max"),
+		Slot: job.Slot{QueueID: m.queue.ID, Slot: rapid.IntRange(1, 4).Draw(m.T, "slot")}, Queue: m.queue.Name, Max: rapid.IntRange(1, 5).Draw(m.T, "max"),
 		LIFO: rapid.Bool().Draw(m.T, "lifo"), Suspects: rapid.Bool().Draw(m.T, "suspects")}
 	only := rapid.SampledFrom([]string{"", "", "a"}).Draw(m.T, "serves")
 	if only != "" {

@@ -48,7 +48,7 @@ func serves(kinds ...string) func(*job.ClaimRequest) {
 
 // request asks for jobs of a slot as the worker would.
 func (w *worker) request(q job.Queue, slot, most int, now job.Time, set ...func(*job.ClaimRequest)) job.ClaimRequest {
-	r := job.ClaimRequest{Worker: w.id, Token: job.NewToken(w.id), Slot: job.Slot{QueueID: q.ID, Slot: slot}, Max: most, Now: now}
+	r := job.ClaimRequest{Worker: w.id, Token: job.NewToken(w.id), Slot: job.Slot{QueueID: q.ID, Slot: slot}, Queue: q.Name, Max: most, Now: now}
 	for _, fn := range set {
 		fn(&r)
 	}
