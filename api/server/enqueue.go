@@ -37,7 +37,7 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) (answer, error)
 	if !ok {
 		bounded, cancel := context.WithDeadline(ctx, begun.Add(intake.Limit))
 		defer cancel()
-		ctx = bounded // what follows has the rest: a limit for each POST costs the api a twenty-fifth of it
+		ctx = bounded // what follows has the rest: a context with a limit for each POST costs the api 3 % of its time
 		if q, err = s.queues.Get(ctx, spec.Queue); err != nil {
 			return answer{}, unanswered(noQueue(err, "#"))
 		}
