@@ -19,7 +19,11 @@ type explainedConn struct {
 }
 
 func (c *explainedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if i := strings.LastIndex(query, "SELECT j.id, j.priority"); i > 0 { // behind BEGIN and the fence
+	i := strings.LastIndex(query, "SELECT j.id, j.priority") // a claim's, behind BEGIN and the fence
+	if strings.HasPrefix(query, "SELECT s.queue_id") {
+		i = 0 // a poll's
+	}
+	if i >= 0 {
 		last := slices.Clone(args[len(args)-strings.Count(query[i:], "?"):])
 		for k := range last {
 			last[k].Ordinal = k + 1
@@ -50,20 +54,20 @@ func (c *explainedConn) explain(ctx context.Context, query string, args []driver
 		return "", err
 	}
 	defer rows.Close()
+	var plan []string
 	values := make([]driver.Value, len(rows.Columns()))
-	if err := rows.Next(values); err != nil {
+	for err = rows.Next(values); err == nil; err = rows.Next(values) {
+		table, _ := values[slices.Index(rows.Columns(), "table")].([]byte)
+		access, _ := values[slices.Index(rows.Columns(), "type")].([]byte)
+		extra, _ := values[slices.Index(rows.Columns(), "Extra")].([]byte)
+		if table := string(table); table == "j" || table == "slotq_jobs" {
+			plan = append(plan, strings.TrimSpace(string(access)+" "+strings.TrimSpace(strings.ReplaceAll(string(extra), "Using where", ""))))
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	access, ok := values[slices.Index(rows.Columns(), "type")].([]byte)
-	extra, _ := values[slices.Index(rows.Columns(), "Extra")].([]byte)
-	if !ok {
-		return "", errors.New("EXPLAIN names no access")
-	}
-	plan := strings.TrimSpace(string(access) + " " + strings.TrimSpace(strings.ReplaceAll(string(extra), "Using where", ""))) // the driver's until the next row
-	if err := rows.Next(values); !errors.Is(err, io.EOF) {
-		return "", errors.Join(errors.New("EXPLAIN has more than one row"), err)
-	}
-	return plan, nil
+	return strings.Join(plan, ", "), nil
 }
 
 // A sort would read all that is due in the slot for each claim.
@@ -78,6 +82,26 @@ func TestAClaimWalksThePrimaryKeyAndSortsNothing(t *testing.T) {
 	}
 	if len(plans) != 1 || plans[0] != "range" {
 		t.Errorf("a claim finds its jobs by %q, want one range", plans)
+	}
+}
+
+// A planner that takes the table for empty would read all of it for each slot and priority, past each row that was deleted and is
+// not purged yet: after a drain a look into 1,000 slots took 7 s, and by the primary key 0.05 s.
+func TestAPollLooksIntoEachSlotByThePrimaryKey(t *testing.T) {
+	var plans []string
+	s, r := oneJob(t, func(conn driver.Conn) driver.Conn {
+		return &explainedConn{&recordingConn{Conn: conn, recorder: newRecorder()}, &plans}
+	})
+	var slots []job.Slot
+	for slot := range job.DefaultSlots {
+		slots = append(slots, job.Slot{QueueID: r.Slot.QueueID, Slot: 1 + slot})
+	}
+	hits, err := s.Poll(t.Context(), slots, r.Now)
+	if err != nil || !slices.Equal(hits, []job.Slot{r.Slot}) {
+		t.Fatalf("%v, %v; want the job's slot", hits, err)
+	}
+	if want := []string{"ref, ref, ref, ref"}; !slices.Equal(plans, want) {
+		t.Errorf("a poll finds jobs by %q, want %q", plans, want)
 	}
 }
 

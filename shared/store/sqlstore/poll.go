@@ -25,7 +25,7 @@ func (s *Store) Poll(ctx context.Context, slots []job.Slot, now job.Time) ([]job
 	var args []any
 	// A scalar subquery with LIMIT, not EXISTS: a planner may turn EXISTS into one pass over all jobs.
 	lane := func(priority string) string {
-		return "(SELECT 1 FROM slotq_jobs j WHERE j.queue_id = s.queue_id AND j.slot = s.slot AND j.blocked = 0 AND j.priority = " + priority +
+		return "(SELECT 1 FROM slotq_jobs j {by key} WHERE j.queue_id = s.queue_id AND j.slot = s.slot AND j.blocked = 0 AND j.priority = " + priority +
 			" AND j.run_at <= ? AND j.token = ? LIMIT 1) IS NOT NULL"
 	}
 	for _, queue := range order {
