@@ -44,12 +44,11 @@ func NewQueues(store QueueStore, now func() job.Time, autoCreate bool) *Queues {
 
 // Get returns a queue's settings. ErrUnknownQueue, job.ErrLimit, or an error of the store; *Unanswered after Limit.
 func (c *Queues) Get(ctx context.Context, name string) (job.Queue, error) {
-	q, fresh, ok := c.cached(name)
-	switch {
-	case fresh && ok:
+	if q, fresh, ok := c.cached(name); fresh && (ok || !c.autoCreate) {
+		if !ok {
+			return q, ErrUnknownQueue
+		}
 		return q, nil
-	case fresh && !c.autoCreate:
-		return q, ErrUnknownQueue
 	}
 	// One reading for all who wait; it outlives the request that began it.
 	flight := c.flight.DoChan(name, func() (any, error) {
@@ -70,12 +69,6 @@ func (c *Queues) Get(ctx context.Context, name string) (job.Queue, error) {
 	case <-ctx.Done():
 		return job.Queue{}, &Unanswered{Err: context.Cause(ctx)}
 	}
-}
-
-// Cached returns what Get would without waiting; false = Get has to ask the store, or there is no such queue.
-func (c *Queues) Cached(name string) (job.Queue, bool) {
-	q, fresh, ok := c.cached(name)
-	return q, fresh && ok
 }
 
 // Forget makes the next Get ask the store: this process has changed something.

@@ -59,11 +59,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, kinds ...string) (
 }
 
 func contentType(r *http.Request, kinds []string) error {
-	given := r.Header.Get("Content-Type")
-	if slices.Contains(kinds, given) {
-		return nil // as nearly all send it
-	}
-	kind, parameters, err := mime.ParseMediaType(given)
+	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(parameters["charset"])
 	if err == nil && slices.Contains(kinds, kind) && (charset == "" || charset == "utf-8") {
 		return nil

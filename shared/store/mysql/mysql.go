@@ -190,7 +190,7 @@ func insert(ctx context.Context, c *sqlstore.Conn, table string, columns []strin
 	}
 	for len(rows) > 0 {
 		var text strings.Builder
-		args := make([]any, 0, len(rows)*len(columns))
+		var args []any
 		text.WriteString(head)
 		n, size := 0, 0
 		for n < len(rows) && (n == 0 || size < statementBytes) {

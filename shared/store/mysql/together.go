@@ -98,11 +98,7 @@ var errShort = errors.New("some statements of one text have no answer")
 // between.
 func atOnce(ctx context.Context, conn *sql.Conn, statements []sqlstore.Queued) (counts []int64, err error) {
 	var text strings.Builder
-	n := 0
-	for _, s := range statements {
-		n += len(s.Args)
-	}
-	args := make([]driver.NamedValue, 0, n)
+	var args []driver.NamedValue
 	for i, s := range statements {
 		if i > 0 {
 			text.WriteString("; ")
