@@ -20,7 +20,7 @@ func onSQLite(rawURL string) (Statements, error) {
 		return nil, err
 	}
 	d.SetMaxOpenConns(1) // there is one writer anyway
-	return onSQL{d, "BEGIN IMMEDIATE", "DELETE FROM slotq_jobs WHERE id IN (%s) AND token = ?"}, nil
+	return onSQL{d, "BEGIN IMMEDIATE", "DELETE FROM slotq_jobs WHERE id IN (%s) AND token = ?", true}, nil
 }
 
 // SQLite opens a file at full durability.
@@ -31,16 +31,17 @@ func SQLite(rawURL string) (*sql.DB, error) {
 func onMySQL(u *url.URL) (Statements, error) {
 	pw, _ := u.User.Password()
 	d, err := sql.Open("mysql", u.User.Username()+":"+pw+"@tcp("+u.Host+")"+u.Path+"?interpolateParams=true&clientFoundRows=true&tx_isolation=%27READ-COMMITTED%27")
-	return onSQL{d, "BEGIN", "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id) WHERE id IN (%s) AND token = ?"}, err
+	return onSQL{d, "BEGIN", "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id) WHERE id IN (%s) AND token = ?", false}, err
 }
 
 const columns = "id, queue_id, slot, priority, run_at, token, cancel_at, kind, payload, attempt, max_attempts, run, crashes, max_crashes, snoozes, " +
 	"timeout_us, queue_timeout_us, backoff, expires_at, unique_key, concurrency_key, concurrency_limit, tags, metadata, errors, created_at, started_at, digest"
 
-// onSQL is for MySQL and SQLite, which differ in two statements.
+// onSQL is for MySQL and SQLite, which differ in two statements and in how they insert.
 type onSQL struct {
 	db            *sql.DB
 	begin, remove string
+	rowByRow      bool // an INSERT takes one
 }
 
 // Close implements Statements.
@@ -123,7 +124,7 @@ func (b onSQL) Finish(ctx context.Context, worker job.WorkerID, claims []Claimed
 // Enqueue implements Statements. A plain INSERT commits by itself; SQLite wants a row at a time, whose statement is compiled once.
 func (b onSQL) Enqueue(ctx context.Context, queue int32, slots int, payloads [][]byte) error {
 	rows := newRows(queue, slots, payloads)
-	if b.begin == "BEGIN" {
+	if !b.rowByRow {
 		var args []any
 		for _, row := range rows {
 			args = append(args, row...)
