@@ -187,7 +187,7 @@ func (b *big) managerCalls() []call {
 		}},
 		{name: "poll", do: func(ctx context.Context, s store.Store) error {
 			var slots []job.Slot
-			for _, q := range []job.Queue{b.plain, b.single, b.keyed, b.past} {
+			for _, q := range []job.Queue{b.plain, b.single, b.keyed, b.past, b.later} {
 				for slot := 1; slot <= q.Slots; slot++ {
 					slots = append(slots, job.Slot{QueueID: q.ID, Slot: slot})
 				}

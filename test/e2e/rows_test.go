@@ -75,6 +75,7 @@ type big struct {
 	single job.Queue // one slot
 	keyed  job.Queue
 	past   job.Queue // its jobs are history
+	later  job.Queue // two slots, and none of its jobs is due
 
 	waiting, scheduled, finished, keyJobs []job.ID // each is used once
 	live                                  job.WorkerID
@@ -97,7 +98,7 @@ func fill(t *testing.T, c *counter, n int) *big {
 		check(t, err)
 		return q
 	}
-	b.plain, b.single, b.keyed, b.past = queue("plain", 24), queue("single", 1), queue("keyed", 24), queue("past", 24)
+	b.plain, b.single, b.keyed, b.past, b.later = queue("plain", 24), queue("single", 1), queue("keyed", 24), queue("past", 24), queue("later", 2)
 	created := b.first
 	add := func(q job.Queue, n int, set func(i int, spec *job.Spec)) []job.ID {
 		ids := make([]job.ID, 0, n)
@@ -134,8 +135,7 @@ func fill(t *testing.T, c *counter, n int) *big {
 			spec.ConcurrencyKey = fmt.Sprint("key", i%5000)
 		}
 	}))
-	// In the queue that nothing is purged of: a purge takes all of a slot, and a job that it took cannot be run.
-	b.scheduled = some(add(b.single, n/100, func(i int, spec *job.Spec) { spec.RunAt = now.Add(time.Hour) }))
+	b.scheduled = some(add(b.later, n/20, func(i int, spec *job.Spec) { spec.RunAt = now.Add(time.Hour) }))
 	add(b.plain, n/100, func(i int, spec *job.Spec) { spec.ExpiresAt = b.first.Add(time.Second) })
 	add(b.plain, n/100, func(i int, spec *job.Spec) { spec.UniqueKey = fmt.Sprint("unique", i) })
 	add(b.plain, n/100, func(i int, spec *job.Spec) {
