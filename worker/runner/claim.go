@@ -16,6 +16,7 @@ type claimDone struct {
 	let     bool // it might take one and has found none: another claim may
 	closed  bool // the slot was not looked into
 	taken   int
+	took    time.Duration // the call
 	more    bool
 	err     error
 }
@@ -24,7 +25,7 @@ type claimDone struct {
 func (l *loop) claim(s *slot) {
 	free := l.free()
 	if !s.rich { // nobody knows how much it has: leave places for the other claims that may be under way
-		free = max(1, free/(l.r.opts.Claims-l.claiming))
+		free = max(1, free/(l.strain.claims(l.r.opts.Claims)-l.claiming))
 	}
 	s.look()
 	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)
@@ -56,6 +57,7 @@ func (r *Runner) claim(s *slot, serving *serving, queue string, lifo, suspects b
 	if err != nil {
 		got = job.Claimed{}
 	}
+	done.took = time.Since(c.at)
 	done.taken, done.more, done.blind, done.closed, done.err = len(got.Jobs), got.More, got.Suspects, got.Closed, err
 	if !got.More {
 		r.claiming.Add(-1) // before these jobs start: the outcome of the last that runs waits for no others
@@ -133,6 +135,9 @@ func (l *loop) claimed(done claimDone) {
 		return
 	}
 	l.answered()
+	if done.taken > 0 {
+		l.strain.took(done.took, now)
+	}
 	if done.closed {
 		s.asideWait = 0 // a pause that ends again before this worker hears of it is to delay no job by more
 		s.leave(now)

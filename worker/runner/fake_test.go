@@ -39,6 +39,8 @@ type fake struct {
 	claims  []job.Claim
 	calls   map[string]int
 	single  int   // claims that were to bring one job
+	under   int   // claims under way
+	most    int   // of them at once
 	closed  bool  // claims do not look into their slots
 	refused error // what claims come to
 	budget  int   // rows that a claim reads at most; 0 = all
@@ -197,12 +199,15 @@ func inOrder(a, b *job.Job) int {
 func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error) {
 	f.mu.Lock()
 	delay, delayed := f.delay, f.delayed
+	f.under++
+	f.most = max(f.most, f.under)
 	f.mu.Unlock()
 	if delay > 0 && (delayed == 0 || delayed == r.Slot.Slot) {
 		time.Sleep(delay)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.under--
 	if err := f.call("claim"); err != nil {
 		return job.Claimed{}, err
 	}

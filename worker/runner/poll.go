@@ -29,6 +29,7 @@ type loop struct {
 
 	workers   int // how many are alive
 	claiming  int // claims under way
+	strain    strain
 	polling   bool
 	idle      time.Duration // the pause before the next poll
 	pollAt    time.Time
@@ -179,7 +180,7 @@ func (l *loop) step(now time.Time) time.Time {
 	if !l.polling && !now.Before(l.pollAt) {
 		l.poll(now)
 	}
-	for l.claiming < l.r.opts.Claims && l.free() > 0 {
+	for l.claiming < l.strain.claims(l.r.opts.Claims) && l.free() > 0 {
 		s := l.slots.next(l.r.handlers.limited, l.r.opts.Random)
 		if s == nil {
 			break

@@ -50,7 +50,8 @@ type Options struct {
 
 	// Claims is how many claims may be under way at once; 3. A backlog needs one, which fills all places that are free. Jobs
 	// that come one by one, each to a slot of its own, need as many as come within a commit: with 1, at 300 a second and
-	// 3 ms a commit, they stood in line for 100 ms at the 99th percentile, with 3 for 4 to 7.
+	// 3 ms a commit, they stood in line for 100 ms at the 99th percentile, with 3 for 4 to 7. While the database is busy, so
+	// that a claim takes a multiple of its best time, it is one.
 	Claims int
 
 	Name  string       // shown to people; the host's name and the process id
