@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slotq/slotq/shared/nudge"
 	"github.com/slotq/slotq/shared/service"
 	"github.com/slotq/slotq/shared/store"
 	"github.com/slotq/slotq/worker/runner"
@@ -51,7 +52,12 @@ func run() error {
 		return err
 	}
 	defer st.Close()
-	options := runner.Options{Store: st, Concurrency: *concurrency}
+	nudges, err := nudge.Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer nudges.Close()
+	options := runner.Options{Store: st, Concurrency: *concurrency, Nudge: nudges.Addr().String()}
 	if *queues != "" {
 		options.Queues = strings.Split(*queues, ",")
 	}
@@ -64,6 +70,9 @@ func run() error {
 		m.count(time.Now(), j.RunAt)
 		return nil, nil
 	})
+	group := &service.Group{}
+	group.Add("nudges", func(ctx context.Context) error { return nudges.Run(ctx, r.Nudge) })
+	group.Add("worker", r.Run)
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(line{Ready: true}); err != nil {
 		return err
@@ -89,7 +98,7 @@ func run() error {
 	}()
 	before := cpuSeconds()
 	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	go func() { ended <- group.Run(ctx) }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
