@@ -31,6 +31,7 @@ var migrations embed.FS
 type Engine struct {
 	writer *sql.DB
 	turn   chan *connection // SQLite has one writer; waiting here is cheaper and fairer than its busy polling
+	fair   *fairLock        // among processes
 	reader *sql.DB
 	goose  *goose.Provider
 	words  *sqlstore.Words
@@ -71,6 +72,7 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 		return nil, err
 	}
 	e.turn <- &connection{}
+	e.fair = newFairLock(abs)
 	e.writer.SetMaxOpenConns(2) // the writer's and the migrations'
 	e.reader.SetMaxOpenConns(max(min(connections-1, 8), 1))
 	e.reader.SetMaxIdleConns(8)
@@ -107,7 +109,9 @@ func (e *Engine) Begin(ctx context.Context) (sqlstore.Tx, error) {
 		}
 		c = &connection{conn, sqlstore.Statements{}}
 	}
+	leave := e.fair.enter(ctx)
 	return sqlstore.BeginOn(ctx, c.conn, begin, e.words, insert, c.stmts, func(broken bool) {
+		leave()
 		if broken {
 			_ = c.conn.Raw(func(any) error { return driver.ErrBadConn }) // makes the pool close it
 			_ = c.conn.Close()
@@ -219,5 +223,5 @@ func (e *Engine) Close() error {
 	if c := <-e.turn; c.conn != nil {
 		_ = c.conn.Close() // the pool closes it for good
 	}
-	return errors.Join(e.reader.Close(), e.writer.Close())
+	return errors.Join(e.fair.Close(), e.reader.Close(), e.writer.Close())
 }
