@@ -112,7 +112,8 @@ func (b *bench) mortal(name string) job.Worker {
 
 func TestManagersBringTheJobsOfADeadWorkerBackAndOneOfThemLeads(t *testing.T) {
 	b := newBench(t)
-	timing := []string{"--heartbeat=100ms", "--lease=600ms", "--sweep=50ms"}
+	// With sweeps of 50 ms, on a busy machine, each took the other's turn before it had counted: nobody led for 20 s.
+	timing := []string{"--heartbeat=100ms", "--lease=600ms", "--sweep=250ms"}
 	a, c := startManager(t, b.url, timing...), startManager(t, b.url, timing...)
 	w := b.mortal("host-1")
 	j := b.enqueue("q", "k", nil)
