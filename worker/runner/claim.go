@@ -25,7 +25,7 @@ type claimDone struct {
 func (l *loop) claim(s *slot) {
 	free := l.free()
 	if !s.rich { // nobody knows how much it has: leave places for the other claims that may be under way
-		free = max(1, free/(l.strain.claims(l.r.opts.Claims)-l.claiming))
+		free = max(1, free/(l.most()-l.claiming))
 	}
 	s.look()
 	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)

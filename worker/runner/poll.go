@@ -180,7 +180,7 @@ func (l *loop) step(now time.Time) time.Time {
 	if !l.polling && !now.Before(l.pollAt) {
 		l.poll(now)
 	}
-	for l.claiming < l.strain.claims(l.r.opts.Claims) && l.free() > 0 {
+	for l.claiming < l.most() && l.free() > 0 {
 		s := l.slots.next(l.r.handlers.limited, l.r.opts.Random)
 		if s == nil {
 			break
@@ -203,6 +203,14 @@ func (l *loop) step(now time.Time) time.Time {
 
 // capacity is how many jobs the worker may have, running or in line.
 func (l *loop) capacity() int { return int(l.r.places.total) + l.r.line.ahead() }
+
+// most is how many claims may be under way at once.
+func (l *loop) most() int {
+	if l.strain.high {
+		return 1
+	}
+	return l.r.opts.Claims
+}
 
 // free is how many more it may have now.
 func (l *loop) free() int { return l.capacity() - int(l.r.places.taken.Load()) }

@@ -43,11 +43,3 @@ func (s *strain) took(d time.Duration, now time.Time) {
 		s.high = false
 	}
 }
-
-// claims is how many may be under way at once, at most so many.
-func (s *strain) claims(most int) int {
-	if s.high {
-		return 1
-	}
-	return most
-}

@@ -8,57 +8,65 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
+// timed is strain with a clock of its own.
+type timed struct {
+	strain
+	now time.Time
+}
+
 // feed notes n claims that took so long each, one after the other.
-func (s *strain) feed(n int, d time.Duration, now *time.Time) {
+func (s *timed) feed(n int, d time.Duration) {
 	for range n {
-		*now = now.Add(d)
-		s.took(d, *now)
+		s.now = s.now.Add(d)
+		s.took(d, s.now)
 	}
 }
 
+// calm has seen 100 claims of 1 ms.
+func calm() *timed {
+	s := &timed{now: time.Now()}
+	s.feed(100, time.Millisecond)
+	return s
+}
+
 func TestStrainBeginsAtAMultipleOfTheBestTimeAndEndsWellBelowIt(t *testing.T) {
-	var s strain
-	now := time.Now()
+	s := &timed{now: time.Now()}
 	for _, step := range []struct {
 		took time.Duration
-		want int
+		want bool
 	}{
-		{time.Millisecond, 3},
-		{4 * time.Millisecond, 3},
-		{8 * time.Millisecond, 1},
-		{4 * time.Millisecond, 1},
-		{2 * time.Millisecond, 3},
-		{4 * time.Millisecond, 3},
+		{time.Millisecond, false},
+		{4 * time.Millisecond, false},
+		{8 * time.Millisecond, true},
+		{4 * time.Millisecond, true},
+		{2 * time.Millisecond, false},
+		{4 * time.Millisecond, false},
 	} {
-		s.feed(300, step.took, &now)
-		if got := s.claims(3); got != step.want {
-			t.Fatalf("%d claims at once where they take %s and 1 ms at best, want %d", got, step.took, step.want)
+		s.feed(300, step.took)
+		if s.high != step.want {
+			t.Fatalf("strain is %t where claims take %s and 1 ms at best, want %t", s.high, step.took, step.want)
 		}
 	}
 }
 
 func TestOneSlowClaimIsNoStrain(t *testing.T) {
-	var s strain
-	now := time.Now()
-	s.feed(100, time.Millisecond, &now)
-	s.feed(1, 100*time.Millisecond, &now)
-	if s.claims(3) != 3 {
+	s := calm()
+	s.feed(1, 100*time.Millisecond)
+	if s.high {
 		t.Error("one claim of 100 ms among 100 of 1 ms is taken for strain")
 	}
 }
 
 func TestADatabaseThatHasBecomeFarAwayIsNotStrainedForGood(t *testing.T) {
-	var s strain
-	now := time.Now()
-	s.feed(100, time.Millisecond, &now)
-	s.feed(100, 50*time.Millisecond, &now)
-	if s.claims(3) != 1 {
+	s := calm()
+	s.feed(100, 50*time.Millisecond)
+	if !s.high {
 		t.Error("fifty times the best time is no strain")
 	}
-	for end := now.Add(2 * strainPeriod); now.Before(end); {
-		s.feed(1, 50*time.Millisecond, &now)
+	for end := s.now.Add(2 * strainPeriod); s.now.Before(end); {
+		s.feed(1, 50*time.Millisecond)
 	}
-	if s.claims(3) != 3 {
+	if s.high {
 		t.Error("the best time of a minute ago still counts")
 	}
 }

@@ -35,13 +35,18 @@ const (
 	turnsOff = 5 * time.Second
 )
 
-// newFairLock makes the lock of a database file. Without the right to make a file beside it there are no turns.
+// newFairLock makes the lock of a database file.
 func newFairLock(database string) *fairLock {
-	file, err := os.OpenFile(database+"-turn", os.O_RDWR|os.O_CREATE, 0o600)
+	return &fairLock{file: openTurn(database + "-turn"), wait: turnWait}
+}
+
+// openTurn opens the file of the locks, making it when it is not there; nil = without the right to.
+func openTurn(path string) *os.File {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		file = nil
+		return nil
 	}
-	return &fairLock{file: file, wait: turnWait}
+	return file
 }
 
 // enter waits for this process's turn, or until ctx ends; leave ends it. One goroutine at a time may be between the two.
@@ -71,7 +76,7 @@ func (l *fairLock) enter(ctx context.Context) (leave func()) {
 	case <-ctx.Done():
 	}
 	// What waits cannot be called back. Its place in line goes with the file.
-	l.file, _ = os.OpenFile(file.Name(), os.O_RDWR, 0)
+	l.file = openTurn(file.Name())
 	go func() {
 		<-taken
 		_ = file.Close()
