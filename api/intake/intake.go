@@ -85,8 +85,8 @@ func (in *Intake) Run(ctx context.Context) error {
 	return nil
 }
 
-// One stores a job, in company. When it returns without error and without an Err in the answer, the job is committed.
-// ctx ends the waiting, never a commit.
+// One stores a job, in company, in a slot that it chooses. When it returns without error and without an Err in the answer, the
+// job is committed. ctx ends the waiting, never a commit: after an error the job is still the intake's.
 func (in *Intake) One(ctx context.Context, j *job.Job) (job.Enqueued, error) {
 	l := in.plain
 	if j.Given || j.IdempotencyKey != "" || j.UniqueKey != "" || j.ConcurrencyKey != "" {
@@ -95,7 +95,8 @@ func (in *Intake) One(ctx context.Context, j *job.Job) (job.Enqueued, error) {
 	return l.one(ctx, j)
 }
 
-// Many stores a batch in one call of its own, so that it is one transaction. No two of the jobs may have the same id.
+// Many stores a batch in one call of its own, so that it is one transaction, in slots that it chooses. No two of the jobs may
+// have the same id.
 // The answer to a large batch may take longer than Limit, but not when the store answers nothing at all.
 func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error) {
 	limit := time.NewTimer(Limit)
@@ -107,6 +108,7 @@ func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job
 	case <-ctx.Done():
 		return nil, &Unanswered{Err: context.Cause(ctx)}
 	}
+	job.DealBatch(jobs)
 	answer := make(chan answers, 1)
 	begun := time.Now()
 	in.calls.Go(func() {

@@ -11,13 +11,14 @@ import (
 // lane gathers jobs while one call is under way and stores them with the next.
 type lane struct {
 	store   Enqueuer
+	pace    pace
 	entries chan *entry
 	bytes   atomic.Int64 // of payloads and the like in entries
 	ended   chan struct{}
 }
 
 func newLane(store Enqueuer) *lane {
-	return &lane{store: store, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
+	return &lane{store: store, pace: pace{counts: map[int32]*count{}}, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
 }
 
 // entry is a job that waits for its answer.
@@ -136,6 +137,7 @@ func (l *lane) commit(batch []*entry) {
 	for i, e := range batch {
 		jobs[i] = e.job
 	}
+	l.pace.deal(jobs, time.Now())
 	a := call(l.store, jobs, false, Limit)
 	for i, e := range batch {
 		if a.err != nil {

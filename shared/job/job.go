@@ -57,8 +57,9 @@ type Job struct {
 
 	Direct bool // stored by somebody's own INSERT, with nonce 0, not by Enqueue; known to claims alone
 
-	// What follows matters to Enqueue alone.
+	// What follows matters to those alone who enqueue.
 
+	QueueSlots     int    // how many slots its queue has
 	Given          bool   // the id was given by the client and may have been sent before
 	IdempotencyKey string // "" = none
 	Digest         []byte // 16 bytes of hash over the request, with Given or IdempotencyKey; else empty

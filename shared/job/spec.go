@@ -33,7 +33,8 @@ type Spec struct {
 const DefaultQueue = "default"
 
 // Make builds the job that is stored: what is in force now is written into it, and its id and slot are chosen once,
-// before the first try, so that sending it again can only meet itself. The spec must be valid.
+// before the first try, so that sending it again can only meet itself; a Dealer may choose another slot before that. The spec
+// must be valid.
 func (s *Spec) Make(q Queue, now Time) *Job {
 	j := &Job{
 		Queue: q.Name, QueueID: q.ID, Kind: s.Kind, Payload: s.Payload,
@@ -43,7 +44,7 @@ func (s *Spec) Make(q Queue, now Time) *Job {
 		RunAt: max(s.RunAt, now.Add(s.Delay)), ExpiresAt: s.ExpiresAt,
 		UniqueKey: s.UniqueKey, ConcurrencyKey: s.ConcurrencyKey,
 		Tags: MarshalTags(s.Tags), Metadata: s.Metadata,
-		CreatedAt: now, IdempotencyKey: s.IdempotencyKey, Digest: s.Digest,
+		CreatedAt: now, QueueSlots: q.Slots, IdempotencyKey: s.IdempotencyKey, Digest: s.Digest,
 	}
 	if len(j.Payload) == 0 {
 		j.Payload = []byte("null")

@@ -15,7 +15,7 @@ import (
 
 // Statements are those of one database, for any number of callers.
 type Statements interface {
-	// Enqueue stores jobs of the kind noop in random slots from 1 to slots and commits.
+	// Enqueue stores jobs of the kind noop in slots from 1 to slots, up to 50 neighbours in each as in slotq's batches, and commits.
 	Enqueue(ctx context.Context, queue int32, slots int, payloads [][]byte) error
 
 	// Claim takes up to n jobs of a slot.
@@ -53,10 +53,10 @@ func On(ctx context.Context, rawURL string) (Statements, error) {
 var newColumns = []string{"id", "queue_id", "slot", "run_at", "kind", "payload", "created_at", "nonce"}
 
 func newRows(queue int32, slots int, payloads [][]byte) [][]any {
-	now, nonce := job.TimeOf(time.Now()), rand.Int64()
+	now, nonce, first := job.TimeOf(time.Now()), rand.Int64(), rand.IntN(slots)
 	rows := make([][]any, len(payloads))
 	for i, p := range payloads {
-		rows[i] = []any{job.NewID(now), queue, 1 + rand.IntN(slots), int64(now), "noop", p, int64(now), nonce}
+		rows[i] = []any{job.NewID(now), queue, 1 + (first+i/50)%slots, int64(now), "noop", p, int64(now), nonce}
 	}
 	return rows
 }
