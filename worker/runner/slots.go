@@ -108,7 +108,12 @@ type slots struct {
 	first []*slot // nudged: somebody waits for these
 	ready []*slot
 	turn  bool // the last one was in its turn, and not one that waits for a handler
+	urged int  // claims in a row that went to nudged slots
 }
+
+// maxUrged is how many claims in a row go to nudged slots while others are ready: jobs that come without end must not keep a backlog
+// elsewhere from being served.
+const maxUrged = 3
 
 // push puts a slot into the turn; first: before those that were not nudged, since somebody waits for it, and behind
 // those that were. The newest nudge in front would let the oldest wait for all that come while the worker is busy: at 300
@@ -174,7 +179,7 @@ func (ss *slots) waiting(h *handler, random func(n int64) int64) *slot {
 func (ss *slots) pop() *slot {
 	for {
 		from, nudged := &ss.first, true
-		if len(*from) == 0 {
+		if len(*from) == 0 || ss.urged >= maxUrged && len(ss.ready) > 0 {
 			from, nudged = &ss.ready, false
 		}
 		if len(*from) == 0 {
@@ -187,9 +192,13 @@ func (ss *slots) pop() *slot {
 		}
 		if s.ready && s.first == nudged {
 			s.ready = false
-			if !s.gone {
-				return s
+			if s.gone {
+				continue
 			}
+			if ss.urged++; !nudged {
+				ss.urged = 0
+			}
+			return s
 		}
 	}
 }

@@ -106,6 +106,32 @@ func TestSlotsThatWaitForAKindDelayNoNudgedJobOfAnother(t *testing.T) {
 	}
 }
 
+func TestABacklogHasItsTurnWhileOtherSlotsAreNudgedWithoutEnd(t *testing.T) {
+	for _, claims := range []int{1, 3} {
+		f, ran := newFake(24), make(chan struct{})
+		in(t, f, Options{Concurrency: 4, Claims: claims}, func(r *Runner) {
+			ran = make(chan struct{}, 1000) // of this bubble
+			r.Handle("old", func(context.Context, *Job) (any, error) { ran <- struct{}{}; return nil, nil })
+			r.Handle("new", lasting(10*time.Millisecond))
+		}, func(t *testing.T, r *Runner) {
+			for range 1000 {
+				f.add("old", inSlot(24))
+			}
+			for i := range 1000 { // 1,000 jobs a second where 400 can run
+				slot := 1 + i%23
+				for range 2 {
+					f.add("new", inSlot(slot))
+				}
+				r.Nudge(job.Slot{QueueID: 7, Slot: slot})
+				time.Sleep(2 * time.Millisecond)
+			}
+			if len(ran) < 50 {
+				t.Errorf("%d claims at once: %d of 1,000 jobs of a backlog have run in two seconds", claims, len(ran))
+			}
+		})
+	}
+}
+
 func TestWhatASlotWaitsForIsFoundAfterClaimsThatCouldNotLookIntoIt(t *testing.T) {
 	for name, trouble := range map[string]func(f *fake){
 		"closed": func(f *fake) { f.closed = true },
