@@ -96,8 +96,7 @@ func (in *Intake) One(ctx context.Context, j *job.Job) (job.Enqueued, error) {
 }
 
 // Many stores a batch in one call of its own, so that it is one transaction, in slots that it chooses. No two of the jobs may
-// have the same id.
-// The answer to a large batch may take longer than Limit, but not when the store answers nothing at all.
+// have the same id. The answer to a large batch may take longer than Limit, but not when the store answers nothing at all.
 func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error) {
 	limit := time.NewTimer(Limit)
 	defer limit.Stop()

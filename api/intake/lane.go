@@ -18,7 +18,7 @@ type lane struct {
 }
 
 func newLane(store Enqueuer) *lane {
-	return &lane{store: store, pace: pace{counts: map[int32]*count{}}, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
+	return &lane{store: store, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
 }
 
 // entry is a job that waits for its answer.

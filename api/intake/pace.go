@@ -16,25 +16,17 @@ const turn = 250 * time.Millisecond
 // With a slot of its own for each job, at 1,000 jobs a second, the claims of two workers brought two to four and took most of
 // MariaDB's time: jobs waited 40 ms there at the median, 20 with runs.
 type pace struct {
-	began  time.Time // of the turn
-	counts map[int32]*count
-	dealer job.Dealer
+	began      time.Time     // of the turn
+	last, this map[int32]int // jobs of each queue that came in the last turn and in this one
+	dealer     job.Dealer
 }
-
-// count is how many jobs of a queue came.
-type count struct{ before, now int } // in the last turn and in this one
 
 func (p *pace) deal(jobs []*job.Job, now time.Time) {
 	p.turn(now)
 	for _, j := range jobs {
-		c := p.counts[j.QueueID]
-		if c == nil {
-			c = new(count)
-			p.counts[j.QueueID] = c
-		}
-		c.now++
+		p.this[j.QueueID]++
 	}
-	p.dealer.Deal(jobs, func(queue int32, slots int) int { return p.counts[queue].before / slots })
+	p.dealer.Deal(jobs, func(queue int32, slots int) int { return p.last[queue] / slots })
 }
 
 // turn ends the turn when it is over, and forgets queues for which nothing came.
@@ -43,11 +35,13 @@ func (p *pace) turn(now time.Time) {
 	if over < turn {
 		return
 	}
-	p.began = now
-	for queue, c := range p.counts {
-		if c.before, c.now = c.now, 0; c.before == 0 || over >= 2*turn {
-			delete(p.counts, queue)
+	for queue := range p.last {
+		if p.this[queue] == 0 {
 			p.dealer.Forget(queue)
 		}
+	}
+	p.began, p.last, p.this = now, p.this, map[int32]int{}
+	if over >= 2*turn { // nothing has come for a whole turn
+		p.last, p.dealer = nil, job.Dealer{}
 	}
 }

@@ -14,21 +14,27 @@ import (
 func (p *pace) calls(count, n int, now *time.Time) (slots []int) {
 	for range count {
 		*now = now.Add(5 * time.Millisecond)
-		jobs, seen := make([]*job.Job, n), map[int]bool{}
+		jobs := make([]*job.Job, n)
 		for i := range jobs {
 			jobs[i] = &job.Job{QueueID: 1, QueueSlots: 24}
 		}
 		p.deal(jobs, *now)
-		for _, j := range jobs {
-			seen[j.Slot] = true
-		}
-		slots = append(slots, len(seen))
+		slots = append(slots, slotsOf(jobs))
 	}
 	return slots
 }
 
+// slotsOf is into how many slots the jobs go.
+func slotsOf(jobs []*job.Job) int {
+	seen := map[int]bool{}
+	for _, j := range jobs {
+		seen[j.Slot] = true
+	}
+	return len(seen)
+}
+
 func TestTheJobsOfABusyQueueShareSlotsByRunsOfWhatComesForEach(t *testing.T) {
-	p, now := pace{counts: map[int32]*count{}}, time.Now()
+	p, now := pace{}, time.Now()
 	for i, slots := range p.calls(200, 12, &now) { // 50 calls of 12 jobs a turn: 25 for each of 24 slots
 		switch {
 		case i < 50 && slots != 12:
@@ -40,7 +46,7 @@ func TestTheJobsOfABusyQueueShareSlotsByRunsOfWhatComesForEach(t *testing.T) {
 }
 
 func TestABurstOnAQuietQueueIsSpreadOverItsSlots(t *testing.T) {
-	p, now := pace{counts: map[int32]*count{}}, time.Now()
+	p, now := pace{}, time.Now()
 	for name, quiet := range map[string]func(){
 		"where nothing came before":            func() {},
 		"where little comes":                   func() { p.calls(100, 1, &now) }, // 50 jobs a turn: two for each slot
@@ -53,8 +59,8 @@ func TestABurstOnAQuietQueueIsSpreadOverItsSlots(t *testing.T) {
 		}
 		now = now.Add(time.Minute)
 		p.turn(now)
-		if len(p.counts) > 0 {
-			t.Errorf("%s: counts are kept for %d queues after a minute of nothing", name, len(p.counts))
+		if kept := len(p.last) + len(p.this); kept > 0 {
+			t.Errorf("%s: counts are kept for %d queues after a minute of nothing", name, kept)
 		}
 	}
 }
@@ -82,12 +88,8 @@ func TestJobsThatShareACallShareASlotOnceTheQueueIsBusy(t *testing.T) {
 		posts.Wait()
 		most := 0
 		for _, jobs := range f.calls[len(f.calls)/2:] {
-			seen := map[int]bool{}
-			for _, j := range jobs {
-				seen[j.Slot] = true
-			}
-			if most = max(most, len(jobs)); len(seen) > 2 {
-				t.Errorf("a call brought %d jobs into %d slots", len(jobs), len(seen))
+			if most = max(most, len(jobs)); slotsOf(jobs) > 2 {
+				t.Errorf("a call brought %d jobs into %d slots", len(jobs), slotsOf(jobs))
 			}
 		}
 		if most < clients/2 {

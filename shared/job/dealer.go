@@ -53,7 +53,7 @@ func (d *Dealer) Forget(queue int32) { delete(d.decks, queue) }
 // jobs, which is what claims that fill 24 places from slot after slot make of any order.
 const batchRun = 50
 
-// DealBatch gives the jobs of a batch their slots: each slot gets the same number of them.
+// DealBatch gives the jobs of a batch their slots: none gets more than its share, rounded up to whole runs.
 func DealBatch(jobs []*Job) {
 	counts := map[int32]int{}
 	for _, j := range jobs {

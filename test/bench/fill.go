@@ -31,7 +31,8 @@ func (b *bench) filled(ctx context.Context, db database, fill func(context.Conte
 	return kept, drop, err
 }
 
-// fill enqueues jobs of a kind in batches of 1,000, each with a time of its own and dealt to the slots as a request has it, and changed by change.
+// fill enqueues jobs of a kind in batches of 1,000, each with a time of its own and dealt to the slots as a
+// request has it, and changed by change.
 func fill(ctx context.Context, s store.Store, queue, kind string, n int, change func(*job.Spec)) (job.Queue, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
