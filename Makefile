@@ -11,9 +11,9 @@ TESTED      := $$(go list $(PACKAGES) | grep -v -e /test/faults/hostile -e /test
 # count of rows that each statement reads with a million jobs.
 ALONE       := TestConformance/(model|list|scan)|TestNoStatementReads
 # And what runs once more without it: the simulation, which takes a fortieth of its seeds under it, and that a seed replays,
-# which it prevents on purpose.
+# which it prevents on purpose. The simulation goes first: it takes longest, on one processor.
 IN_FULL     := -run "$(ALONE)|TestPromisesHold|TestPlanted|TestADeadWorkers|TestASeedReplays" \
-	./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres ./test/e2e ./test/simulation
+	./test/simulation ./test/e2e ./shared/store/sqlite ./shared/store/mysql ./shared/store/postgres
 FUZZTIME    ?= 30s
 BINARIES    := api worker manager
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
