@@ -157,6 +157,20 @@ func (b *big) managerCalls() []call {
 		}
 		return err
 	}
+	several := func(a job.Action) func(context.Context, store.Store) error {
+		return func(ctx context.Context, s store.Store) error {
+			var outcomes []job.Outcome
+			for i, c := range dead[1:] {
+				id := take(&dead[1+i].IDs)
+				outcomes = append(outcomes, job.Outcome{Job: &job.Job{ID: id, Token: c.Token, Queue: "plain", QueueID: b.plain.ID}, Action: a})
+			}
+			verdicts, err := s.Finish(ctx, dead[0].Worker, outcomes, nil, b.now)
+			if err == nil && slices.Contains(verdicts, job.Lost) {
+				err = fmt.Errorf("verdicts are %v", verdicts)
+			}
+			return err
+		}
+	}
 	unblock := func(cursor *job.Key) func(context.Context, store.Store) error {
 		return func(ctx context.Context, s store.Store) error { _, _, err := s.Unblock(ctx, cursor, 100); return err }
 	}
@@ -204,6 +218,8 @@ func (b *big) managerCalls() []call {
 			_, err := s.Finish(ctx, dead[0].Worker, outcomes, []job.Token{dead[0].Token}, b.now)
 			return err
 		}},
+		{name: "finish jobs of several claims", do: several(job.Complete)},
+		{name: "give back jobs of several claims", do: several(job.Release)},
 		{name: "declare a worker dead", do: func(ctx context.Context, s store.Store) error {
 			_, err := s.DeclareDead(ctx, dead[0].Worker, 0)
 			return err

@@ -43,9 +43,17 @@ func TestNoStatementReadsMoreThan20000RowsHoweverManyJobsWait(t *testing.T) {
 			}
 			b := fill(t, c, n)
 			counted := 0
-			for _, statistics := range []string{"without statistics", "with statistics"} {
-				if statistics == "with statistics" {
+			for _, statistics := range []string{"without statistics", "with statistics", "with those of an empty queue"} {
+				switch statistics {
+				case "with statistics":
 					must(c.raw.ExecContext(t.Context(), c.analyze))(t)
+				case "with those of an empty queue":
+					if c.empty == nil {
+						continue
+					}
+					for _, statement := range c.empty {
+						must(c.raw.ExecContext(t.Context(), statement))(t)
+					}
 				}
 				for _, call := range b.calls() {
 					if call.history && engine.name == "postgres" && statistics == "without statistics" {

@@ -38,6 +38,7 @@ var defects = []defect{
 	{"claim_by_the_dead", 4, sqlite, conformance("claim", "a worker that is dead or unknown gets nothing but an error")},
 	{"hint_ignores_ids", 4, sqlite, conformance("many", "when one of many jobs was ended before, the others end and it stays as it was")},
 	{"hint_ignores_ids", 4, postgres, conformance("many", "jobs end as themselves wherever their rows lie by then")},
+	{"hint_ignores_ids", 4, postgres, conformance("many", "jobs of several claims end as themselves wherever their rows lie by then")},
 	{"finish_without_token", 4, sqlite, conformance("finish", "an outcome of a lost job is dropped, whoever holds the job now")},
 	{"rescue_by_id", 4, sqlite, conformance("rescue", "a rescue touches only jobs that still carry the claim's token")},
 	{"shim_outlives_lease", 5, executor, "TestFrozenWorkerChildDiesBeforeLeaseEnd"},

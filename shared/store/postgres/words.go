@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
 // words turns portable statements into PostgreSQL's. Lists become one array parameter, so a statement has one text,
@@ -19,7 +22,7 @@ func (w *words) text(portable string) string {
 	if t, ok := w.texts.Load(portable); ok {
 		return t.(string)
 	}
-	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{location}", "j.ctid", "{at ??}", "j.ctid IN (??)", "{among ??}", "??among", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
+	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{location}", "j.ctid", "{at ??}", "j.ctid IN (??)", "{among ??}", "??among", "{held ??}", "??held", "{held among ??}", "??pairs", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
 		"{with queue}", "JOIN slotq_queues q ON q.id = j.queue_id",
 		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
 	var b strings.Builder
@@ -31,10 +34,14 @@ func (w *words) text(portable string) string {
 		}
 		n++
 		switch rest := query[i:]; {
-		case strings.HasPrefix(rest, "??2"):
-			b.WriteString(query[:i] + "SELECT * FROM unnest($" + strconv.Itoa(n) + "::uuid[], $" + strconv.Itoa(n+1) + "::uuid[])")
+		case strings.HasPrefix(rest, "??held"):
+			// Not a join with the list, whose pairs the planner compares with each of all jobs where ANALYZE has found hardly one.
+			b.WriteString(query[:i] + "j.id = ANY ($" + strconv.Itoa(n) + ") AND " + amongPairs(n+1))
 			n++
-			query = rest[3:]
+			query = rest[len("??held"):]
+		case strings.HasPrefix(rest, "??pairs"):
+			b.WriteString(query[:i] + amongPairs(n))
+			query = rest[len("??pairs"):]
 		case strings.HasPrefix(rest, "??among"):
 			// = ANY goes through the whole list for each row, and by a join with it a job costs 2 µs more.
 			list := "$" + strconv.Itoa(n) + "::uuid[]"
@@ -85,13 +92,31 @@ func param(out []any, a any) []any {
 		}
 		return append(out, tids)
 	case []job.Held:
-		ids, tokens := make([]pgtype.UUID, len(a)), make([]pgtype.UUID, len(a))
+		ids := make(pgtype.FlatArray[pgtype.UUID], len(a))
 		for i, h := range a {
-			ids[i], tokens[i] = uuid(h.ID), uuid(h.Token)
+			ids[i] = uuid(h.ID)
 		}
-		return append(out, pgtype.FlatArray[pgtype.UUID](ids), pgtype.FlatArray[pgtype.UUID](tokens))
+		return append(out, ids, sortedPairs(a))
+	case sqlstore.HeldAmong:
+		return append(out, sortedPairs(a))
 	}
 	return append(out, a)
+}
+
+// amongPairs says that the job j is one of those in parameter n, which are sortedPairs.
+func amongPairs(n int) string {
+	list := "$" + strconv.Itoa(n) + "::bytea[]"
+	const pair = "uuid_send(j.id) || uuid_send(j.token)"
+	return "(" + list + ")[width_bucket(" + pair + ", " + list + ")] = " + pair
+}
+
+func sortedPairs(held []job.Held) pgtype.FlatArray[[]byte] {
+	pairs := make(pgtype.FlatArray[[]byte], len(held))
+	for i, h := range held {
+		pairs[i] = slices.Concat(h.ID[:], h.Token[:])
+	}
+	slices.SortFunc(pairs, bytes.Compare)
+	return pairs
 }
 
 func uuid[T ~[16]byte](v T) pgtype.UUID { return pgtype.UUID{Bytes: v, Valid: true} }

@@ -100,7 +100,7 @@ func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries 
 
 // pick says how the chosen jobs are found again. at, if not nil, is to be told where their rows lie once they are stamped.
 func (c *candidates) pick(tries int) (p pick, at func(job.Location)) {
-	if len(c.chosen) >= manyOfOne && !c.placed && mayLocate(c.dialect, c.chosen, tries) { // a key's place is written into the row
+	if !c.placed && mayLocate(c.dialect, c.chosen, tries) { // a key's place is written into the row
 		p = byLocation(c.chosen)
 		// They are updated in the order of their locations. Would they not be, the new ones would mislead, and a second try help.
 		order := slices.SortedFunc(slices.Values(c.chosen), func(a, b *job.Job) int { return cmp.Compare(a.Location, b.Location) })

@@ -33,7 +33,7 @@ func (w *Words) text(query string) string {
 	if t, ok := w.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := strings.NewReplacer("{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
+	t := strings.NewReplacer("{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{held ??}", "(j.id, j.token) IN (??2)", "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
 		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "GREATEST(", w.Greatest,
 		"::smallint", "", "::bigint", "", "::bytea", "", "::uuid", "", "::text", "", "::int", "").Replace(query)
 	w.texts.Store(query, t)

@@ -18,12 +18,13 @@ import (
 //
 //	?            a parameter
 //	??           a list of ids, integers or strings: x IN (??)
-//	??2          a list of job.Held pairs: (id, token) IN (??2); in an UPDATE id IN (??) stands beside it, see giveBack
 //	::type       a cast that only PostgreSQL needs
 //	{by id}      after a table's name or alias: use the unique index on the job's id
 //	{by key}     after a table's name or alias: use the primary key
 //	{among ??}   the job j is one of a list of ids, which is not to choose the index; for a Dialect with Stretch, and for
 //	             one with Located when they are sorted
+//	{held ??}    the job j is one of a list of job.Held; in an UPDATE j.id IN (??) stands beside it, see giveBack
+//	{held among ??}  the same of HeldAmong, which is not to choose the index; for a Dialect with Located
 //	{location}   where the row of the job j lies; for a Dialect with Located
 //	{at ??}      the row of the job j lies at one of a list of locations; for a Dialect with Located
 //	{delete j}   DELETE of jobs, alias j
@@ -94,6 +95,9 @@ func exactly(want int, other error) func(n int64) error {
 		return nil
 	}
 }
+
+// HeldAmong is the list of {held among ??}.
+type HeldAmong []job.Held
 
 // Rows is a result set.
 type Rows interface {

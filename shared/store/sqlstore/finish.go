@@ -217,7 +217,7 @@ func giveBack(ctx context.Context, tx Tx, outcomes []job.Outcome, which []int, v
 	still := map[job.Held]bool{}
 	var found []job.Held
 	var ids []job.ID
-	rows, err := tx.Query(ctx, "SELECT id, token FROM slotq_jobs j {by id} WHERE (id, token) IN (??2) AND cancel_at = 0", held)
+	rows, err := tx.Query(ctx, "SELECT j.id, j.token FROM slotq_jobs j {by id} WHERE {held ??} AND j.cancel_at = 0", held)
 	err = each(rows, err, func(r Rows) error {
 		var h job.Held
 		err := r.Scan(&h.ID, &h.Token)
@@ -229,7 +229,7 @@ func giveBack(ctx context.Context, tx Tx, outcomes []job.Outcome, which []int, v
 	}
 	// The ids stand there for MariaDB: in an UPDATE it does not look for rows by pairs, it reads the whole table and locks each row
 	// of it in passing. With ten million jobs waiting a worker could not save its last outcomes within 10 s.
-	n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET token = ?, key_held = 0 WHERE id IN (??) AND (id, token) IN (??2) AND cancel_at = 0", zeroToken, ids, found)
+	n, err := tx.Exec(ctx, "UPDATE slotq_jobs AS j {by id} SET token = ?, key_held = 0 WHERE j.id IN (??) AND {held ??} AND j.cancel_at = 0", zeroToken, ids, found)
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,9 @@ var mutations = map[string][]mutation{
 	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
 	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
 	"claim_by_the_dead":        {{"INSERT INTO slotq_claims", " AND dead = 0", ""}},
-	"hint_ignores_ids":         {{"", "{among ??}", "({among ??} OR 1 = 1)"}},
-	"finish_without_token": {{"(j.id, j.token) IN (??2)", "(j.id, j.token) IN (??2)", "j.id IN (??)"},
+	"hint_ignores_ids": {{"", "{among ??}", "({among ??} OR 1 = 1)"},
+		{"", "{held among ??}", "({held among ??} OR 1 = 1)"}},
+	"finish_without_token": {{"", "{held ??}", "j.id IN (??)"},
 		{"{delete j}", "j.token = ?", "(j.token = ? OR 1 = 1)"}, {"INTO slotq_history", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
 	"rescue_by_id":             {{"FROM slotq_jobs j", "j.id IN (??) AND j.token = ?", "j.id IN (??) AND (j.token = ? OR 1 = 1)"}, {"crashes = ?, snoozes = ?", "AND token = ?", "AND " + anyToken}},
 	"crash_not_counted":        {{"crashes = ?, snoozes = ?", "crashes = ?", "crashes = 0 * ?"}},
@@ -78,7 +79,7 @@ func mutate(m []mutation, query string, args []any) (string, []any) {
 	for _, c := range m {
 		if strings.Contains(query, c.in) && strings.Contains(query, c.old) {
 			query = strings.ReplaceAll(query, c.old, c.new)
-			if strings.Contains(c.old, "??2") && !strings.Contains(c.new, "??2") {
+			if strings.Contains(c.old, "{held ??}") {
 				args = slices.Clone(args)
 				for i, a := range args {
 					if held, ok := a.([]job.Held); ok {

@@ -241,6 +241,36 @@ var manyTests = []Test{
 		f.allCommitted(w.settle(f.now, outcomes[half:]...))
 		f.noClaims(w)
 	}},
+	{"jobs of several claims end as themselves wherever their rows lie by then", 1, func(f *fixture) {
+		q := f.queue("moved-few")
+		f.enqueue(f.jobs(q, 12)...)
+		w := f.worker()
+		var jobs []*job.Job
+		for range 3 {
+			jobs = append(jobs, w.claim(q, 4)...)
+		}
+		equal(f, "jobs", len(jobs), 12)
+		first := jobs[0].Location
+		for i, j := range jobs[:11] {
+			j.Location = jobs[i+1].Location // as if each had moved to where its neighbour was
+		}
+		jobs[11].Location = first
+		var outcomes []job.Outcome
+		for _, j := range []*job.Job{jobs[0], jobs[5], jobs[10]} { // where the next one lies, which runs on
+			outcomes = append(outcomes, completed(j))
+		}
+		verdicts, err := w.store.Finish(f.ctx, w.id, outcomes, nil, f.now)
+		f.ok(err)
+		for i, v := range verdicts {
+			equal(f, "verdict", v, job.Committed)
+			f.ended(outcomes[i].Job.ID, job.Completed, "")
+		}
+		for i, j := range jobs {
+			if i%5 != 0 {
+				equal(f, "state", f.get(j.ID).State, job.Running)
+			}
+		}
+	}},
 	{"many jobs of several priorities are claimed and end together", 4, func(f *fixture) {
 		q := f.queue("priorities")
 		var jobs []*job.Job
