@@ -160,9 +160,9 @@ func (b *big) managerCalls() []call {
 	several := func(a job.Action) func(context.Context, store.Store) error {
 		return func(ctx context.Context, s store.Store) error {
 			var outcomes []job.Outcome
-			for i, c := range dead[1:] {
-				id := take(&dead[1+i].IDs)
-				outcomes = append(outcomes, job.Outcome{Job: &job.Job{ID: id, Token: c.Token, Queue: "plain", QueueID: b.plain.ID}, Action: a})
+			for i := range dead[1:] {
+				c := &dead[1+i]
+				outcomes = append(outcomes, job.Outcome{Job: &job.Job{ID: take(&c.IDs), Token: c.Token, Queue: "plain", QueueID: b.plain.ID}, Action: a})
 			}
 			verdicts, err := s.Finish(ctx, dead[0].Worker, outcomes, nil, b.now)
 			if err == nil && slices.Contains(verdicts, job.Lost) {

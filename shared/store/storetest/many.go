@@ -220,11 +220,7 @@ var manyTests = []Test{
 		equal(f, "jobs", len(jobs), many)
 		_, err := f.store.Cancel(f.ctx, jobs[many-1].ID, f.now) // writes its row anew
 		f.ok(err)
-		first := jobs[0].Location
-		for i, j := range jobs[:many-1] {
-			j.Location = jobs[i+1].Location // as if each had moved to where its neighbour was
-		}
-		jobs[many-1].Location = first
+		mislead(jobs)
 		var outcomes []job.Outcome
 		for _, j := range jobs {
 			outcomes = append(outcomes, completed(j))
@@ -250,11 +246,7 @@ var manyTests = []Test{
 			jobs = append(jobs, w.claim(q, 4)...)
 		}
 		equal(f, "jobs", len(jobs), 12)
-		first := jobs[0].Location
-		for i, j := range jobs[:11] {
-			j.Location = jobs[i+1].Location // as if each had moved to where its neighbour was
-		}
-		jobs[11].Location = first
+		mislead(jobs)
 		var outcomes []job.Outcome
 		for _, j := range []*job.Job{jobs[0], jobs[5], jobs[10]} { // where the next one lies, which runs on
 			outcomes = append(outcomes, completed(j))
@@ -348,4 +340,13 @@ func committed(verdicts []job.Verdict) error {
 		}
 	}
 	return nil
+}
+
+// mislead makes jobs look as if each had moved to where its neighbour was.
+func mislead(jobs []*job.Job) {
+	first, last := jobs[0].Location, len(jobs)-1
+	for i, j := range jobs[:last] {
+		j.Location = jobs[i+1].Location
+	}
+	jobs[last].Location = first
 }
