@@ -157,7 +157,7 @@ func (f *fakeStore) Rescue(_ context.Context, c job.Claim, counted bool, _ time.
 	if counted {
 		action = job.Crash
 	}
-	return []job.Outcome{{Job: &job.Job{Queue: "q", Kind: "k"}, Action: action}}, nil
+	return []job.Outcome{{Job: &job.Job{Queue: "q", QueueID: 7, Slot: 3, Kind: "k"}, Action: action}}, nil
 }
 
 func (f *fakeStore) Expire(context.Context, int, job.Time) ([]*job.Job, error) {

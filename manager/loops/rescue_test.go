@@ -47,6 +47,20 @@ func TestClaimsOfDeadAndOfUnknownWorkersAreRescuedEachSweep(t *testing.T) {
 	})
 }
 
+func TestAJobThatWasTakenBackIsToldByItsOwnSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeStore{claims: []job.Claim{{Worker: 9, Token: token(9), Slot: job.Slot{QueueID: 7, Slot: 1}}}} // its job is of a slot beside
+		m := newManager(f, io.Discard)
+		var told []job.Slot
+		m.Nudge = func(_, _ string, s job.Slot) { told = append(told, s) }
+		defer run(t, m.rescue)()
+		synctest.Wait()
+		if want := []job.Slot{{QueueID: 7, Slot: 3}}; !slices.Equal(told, want) {
+			t.Errorf("told of %v, want %v", told, want)
+		}
+	})
+}
+
 func TestOnlyTheSuspectsCrashCountsAndItGoesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStore{claims: []job.Claim{

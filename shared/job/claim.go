@@ -1,10 +1,11 @@
 package job
 
-// ClaimRequest asks for jobs of one slot.
+// ClaimRequest asks for jobs of one slot, and of those beside it.
 type ClaimRequest struct {
 	Worker   WorkerID
 	Token    Token // made by the caller and remembered before the call, so that an unknown outcome can be reconciled
 	Slot     Slot
+	Beside   []int  // other slots of its queue, from which it may take too: see Work.Claim
 	Queue    string // the name of the slot's queue, which its jobs get: it never changes
 	LIFO     bool   // the queue's order
 	Max      int    // the most jobs to take, 1..1000
@@ -14,11 +15,11 @@ type ClaimRequest struct {
 	Marks    *Marks                 // where the last scan of this caller ended; nil = begin at the head
 }
 
-// Claim is a worker's hold on a batch of jobs of one slot.
+// Claim is a worker's hold on a batch of jobs of a queue. They are of one slot when one of them has a concurrency key.
 type Claim struct {
 	Worker    WorkerID
 	Token     Token
-	Slot      Slot
+	Slot      Slot // that it was asked for: some of its jobs may be of slots beside it
 	ClaimedAt Time
 	Suspect   bool // its only job is a suspect
 	IDs       []ID // written once; jobs may have ended since
@@ -34,7 +35,12 @@ type Claimed struct {
 	Expired  int // jobs that it met too late to start, and ended
 	// Closed says that the slot was not looked into: it is paused or unknown, or somebody held its fence for long.
 	Closed bool
+	// LookedBeside says that the slots beside it were looked into, too, and that they and it have nothing left that is due.
+	LookedBeside bool
 }
+
+// MaxBeside is the most slots beside its own that a claim takes from. With 3 jobs waited a little longer, with 15 and 23 no shorter.
+const MaxBeside = 7
 
 // ScanRows is the most rows that one try to claim reads past jobs it may not take (kinds it does not serve, suspects,
 // kinds at their limit).
@@ -82,6 +88,18 @@ const Settling = Time(2_000_000)
 
 // NewMarks returns empty marks.
 func NewMarks() *Marks { return &Marks{at: map[markKey]mark{}} }
+
+// Empty says that none holds.
+func (m *Marks) Empty(now Time) bool {
+	if m != nil {
+		for _, at := range m.at {
+			if now-at.since <= MarkTTL {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // At is the position after which to scan; false = from the head.
 func (m *Marks) At(s Slot, priority int, suspects bool, now Time) (Mark, bool) {

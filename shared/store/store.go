@@ -136,6 +136,10 @@ type Work interface {
 	// starts before its run_at (promise 9), no concurrency key goes over its limit (promise 10), an expired job ends
 	// discarded instead. It reads at most job.ScanRows rows past those it may not take. A paused slot, an unknown one
 	// and an empty one give no jobs. A worker that is not alive in the database gets nothing and ErrWorkerDead.
+	//
+	// From the slots Beside it takes too, in the same transaction, when there is nothing to weigh: all that is due in all of
+	// these slots is less than Max, without a concurrency key, a suspect, an expires_at and a kind that is not served, and none of
+	// the slots is paused, unknown or held by somebody for long. Otherwise it is a claim of its own slot alone. No more than job.MaxBeside.
 	Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, error)
 
 	// Finish writes outcomes in one transaction, each where its token still stands, and removes the claims in done,

@@ -171,6 +171,20 @@ func (b *big) managerCalls() []call {
 			return err
 		}
 	}
+	claimFrom := func(q job.Queue, slots int) func(context.Context, store.Store) error {
+		return func(ctx context.Context, s store.Store) error {
+			w, err := b.worker(ctx, s)
+			if err != nil {
+				return err
+			}
+			r := job.ClaimRequest{Worker: w, Token: job.NewToken(w), Slot: job.Slot{QueueID: q.ID, Slot: 1}, Max: 1000, Now: b.now}
+			for slot := 2; slot <= min(slots, 1+job.MaxBeside); slot++ {
+				r.Beside = append(r.Beside, slot)
+			}
+			_, err = s.Claim(ctx, r)
+			return err
+		}
+	}
 	unblock := func(cursor *job.Key) func(context.Context, store.Store) error {
 		return func(ctx context.Context, s store.Store) error { _, _, err := s.Unblock(ctx, cursor, 100); return err }
 	}
@@ -188,6 +202,8 @@ func (b *big) managerCalls() []call {
 			dead = held
 			return err
 		}},
+		{name: "a claim from several slots", do: claimFrom(b.plain, 24)},
+		{name: "a claim from several slots where nothing is due", do: claimFrom(b.later, 2)},
 		{name: "a claim among kinds that it does not serve", do: func(ctx context.Context, s store.Store) error {
 			w, err := b.worker(ctx, s)
 			if err != nil {

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -11,6 +12,9 @@ import (
 // claimDone is what a claim brought, for the loop.
 type claimDone struct {
 	slot    *slot
+	beside  []*slot // slots from which it might take, too
+	from    []int   // those that jobs came from, when it has looked into all of them
+	looked  bool    // and whether it has
 	serving *serving
 	blind   bool // it might take no suspect, and has passed over some
 	let     bool // it might take one and has found none: another claim may
@@ -19,6 +23,14 @@ type claimDone struct {
 	took    time.Duration // the call
 	more    bool
 	err     error
+}
+
+// foundIn says whether a job came from the slot.
+func (d *claimDone) foundIn(s *slot) bool {
+	if d.looked {
+		return slices.Contains(d.from, s.Slot.Slot)
+	}
+	return s == d.slot && d.taken > 0
 }
 
 // claim starts a claim from a slot. The places that it may fill are taken beforehand.
@@ -34,9 +46,14 @@ func (l *loop) claim(s *slot) {
 	l.claiming++
 	s.claiming, s.again, s.narrow, s.polling = true, false, false, false
 	queue, lifo := s.queue.Name, s.queue.LIFO
+	var beside []*slot
+	if l.claiming == l.most() && !s.alone && len(serving.reserved) == len(l.r.handlers.limited) {
+		beside = l.slots.beside(s, serving.max/2-1, l.r.clock.Now()) // they would have to wait until a claim has ended
+	}
+	s.alone = false
 	blind := !l.r.suspect.CompareAndSwap(false, true)
 	go func() {
-		done := l.r.claim(s, serving, queue, lifo, !blind)
+		done := l.r.claim(s, beside, serving, queue, lifo, !blind)
 		if done.more {
 			l.r.claiming.Add(-1)
 		}
@@ -45,19 +62,24 @@ func (l *loop) claim(s *slot) {
 }
 
 // claim asks the store for jobs of a slot and starts them.
-func (r *Runner) claim(s *slot, serving *serving, queue string, lifo, suspects bool) claimDone {
-	done := claimDone{slot: s, serving: serving}
+func (r *Runner) claim(s *slot, beside []*slot, serving *serving, queue string, lifo, suspects bool) claimDone {
+	done := claimDone{slot: s, beside: beside, serving: serving}
 	worker, _ := r.lease.holds()
-	c := &claim{worker: worker, token: job.NewToken(worker), slot: s.Slot, at: time.Now()}
+	c := &claim{worker: worker, token: job.NewToken(worker), at: time.Now()}
 	r.held.open(c) // before the call: see reconcile
 	got, err := r.store.Claim(context.Background(), job.ClaimRequest{
-		Worker: worker, Token: c.token, Slot: s.Slot, Queue: queue, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
+		Worker: worker, Token: c.token, Slot: s.Slot, Beside: numbers(beside), Queue: queue, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
 		Serves: serving.serves, Suspects: suspects, Marks: s.marksFor(serving.signature()),
 	})
 	if err != nil {
 		got = job.Claimed{}
 	}
 	done.took = time.Since(c.at)
+	if done.looked = got.LookedBeside; done.looked {
+		for _, j := range got.Jobs {
+			done.from = append(done.from, j.Slot)
+		}
+	}
 	done.taken, done.more, done.blind, done.closed, done.err = len(got.Jobs), got.More, got.Suspects, got.Closed, err
 	if !got.More {
 		r.claiming.Add(-1) // before these jobs start: the outcome of the last that runs waits for no others
@@ -121,6 +143,7 @@ func (l *loop) claimed(done claimDone) {
 	s.claiming = false
 	fromPoll := s.polled
 	s.polled = false
+	l.claimedBeside(done, now)
 	if done.let {
 		l.slots.calm(l.r.opts.Random)
 	}
@@ -129,13 +152,17 @@ func (l *loop) claimed(done claimDone) {
 	case errors.Is(done.err, job.ErrUnavailable) || errors.Is(done.err, job.ErrWorkerDead):
 		l.failed("claiming jobs", done.err)
 		return
+	case done.err != nil && len(done.beside) > 0: // a trouble of one of the slots, which have the next claims by themselves
+		s.again, s.alone, s.polled = false, true, fromPoll
+		l.slots.push(s, !fromPoll)
+		return
 	case done.err != nil: // a trouble of this slot: the others are served meanwhile
 		l.r.trouble.met("claiming jobs", done.err)
 		s.leave(now)
 		return
 	}
 	l.answered()
-	if done.taken > 0 {
+	if done.taken > 0 && (done.looked || len(done.beside) == 0) { // the others may have waited for a fence first
 		l.strain.took(done.took, now)
 	}
 	if done.closed {
@@ -147,18 +174,14 @@ func (l *loop) claimed(done claimDone) {
 	if s.remember(done, givenUp); s.gone {
 		s.forget(s.waits)
 	}
-	if done.taken > 0 {
+	found := done.foundIn(s)
+	if found {
 		s.asideWait, s.empties = 0, 0
 	}
 	if done.serving.narrow && done.taken == 0 && !done.more && !done.blind {
 		l.pollAt = earlier(l.pollAt, now) // what was remembered is old: one read tells of which slots
 	}
-	if fromPoll == (done.taken > 0) {
-		// Where a poll has found something there may soon be more. A nudge speaks for itself; one that led to nothing may
-		// have come a moment before its job is due by this worker's clock, which may be behind that of the api.
-		l.idle = min(firstPoll, l.r.opts.Poll)
-		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
-	}
+	l.pollSoon(fromPoll == found, now)
 	switch {
 	case s.roomy(done.serving.reserved):
 		s.narrow = true
@@ -172,7 +195,7 @@ func (l *loop) claimed(done claimDone) {
 		l.slots.push(s, s.again)
 	case s.owed:
 		l.slots.push(s, s.again)
-	case done.taken == 0 && (fromPoll || done.blind || len(done.serving.refused) > 0 || done.more):
+	case !found && (fromPoll || done.blind || len(done.serving.refused) > 0 || done.more):
 		s.setAside(now)
 	}
 	if done.blind && !s.ready {
@@ -180,6 +203,16 @@ func (l *loop) claimed(done claimDone) {
 			// The suspect has ended while this claim was under way: before it was known that the slot waits for that.
 			l.slots.push(s, false)
 		}
+	}
+}
+
+// pollSoon makes the polls frequent where a claim says so. Where a poll has found something there may soon be more. A nudge speaks
+// for itself; one that led to nothing may have come a moment before its job is due by this worker's clock, which may be behind that
+// of the api.
+func (l *loop) pollSoon(so bool, now time.Time) {
+	if so {
+		l.idle = min(firstPoll, l.r.opts.Poll)
+		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
 	}
 }
 

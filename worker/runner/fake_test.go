@@ -41,6 +41,9 @@ type fake struct {
 	single  int   // claims that were to bring one job
 	under   int   // claims under way
 	most    int   // of them at once
+	apart   bool  // claims look into no slot beside their own
+	broken  int   // the slot of which no claim can read a job; 0 = none
+	shared  int   // claims that looked into others
 	closed  bool  // claims do not look into their slots
 	refused error // what claims come to
 	budget  int   // rows that a claim reads at most; 0 = all
@@ -217,8 +220,14 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	if r.Max == 1 {
 		f.single++
 	}
+	if f.broken != 0 && (r.Slot.Slot == f.broken || slices.Contains(r.Beside, f.broken)) {
+		return job.Claimed{}, errRefused
+	}
 	if f.closed || f.refused != nil {
 		return job.Claimed{Closed: f.closed}, f.refused
+	}
+	if out, ok := f.fromAll(r); ok {
+		return out, nil
 	}
 	var out job.Claimed
 	read := 0
@@ -254,6 +263,33 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 		f.claims = append(f.claims, c)
 	}
 	return out, nil
+}
+
+// fromAll takes what is due in several slots, when there is nothing to weigh.
+func (f *fake) fromAll(r job.ClaimRequest) (out job.Claimed, ok bool) {
+	var all []*job.Job
+	for _, j := range f.jobs {
+		for _, n := range append([]int{r.Slot.Slot}, r.Beside...) {
+			if due(j, job.Slot{QueueID: r.Slot.QueueID, Slot: n}, r.Now) {
+				all = append(all, j)
+			}
+		}
+	}
+	if len(r.Beside) == 0 || f.apart || len(all) >= r.Max || slices.ContainsFunc(all, func(j *job.Job) bool { return j.Suspect() || !r.Serves(j.Kind) }) {
+		return out, false
+	}
+	f.shared++
+	out.LookedBeside = true
+	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
+	for _, j := range all {
+		j.Token, j.Run = r.Token, j.Run+1
+		held := *j
+		out.Jobs, c.IDs = append(out.Jobs, &held), append(c.IDs, j.ID)
+	}
+	if len(all) > 0 {
+		f.claims = append(f.claims, c)
+	}
+	return out, true
 }
 
 var errRefused = errors.New("the database refuses this value")

@@ -21,11 +21,10 @@ type held struct {
 	claims map[job.Token]*claim
 }
 
-// claim is one batch of jobs of one slot.
+// claim is one batch of jobs.
 type claim struct {
 	worker  job.WorkerID
 	token   job.Token
-	slot    job.Slot
 	at      time.Time
 	calling bool // the store has not answered yet; guarded by held.mu
 	suspect bool // its only job is a suspect

@@ -295,7 +295,7 @@ func TestAJobStandsInLineFromTheAnswerToItsClaimOn(t *testing.T) {
 	f := newFake(1)
 	in(t, f, Options{}, func(r *Runner) { r.Handle("a", nothing) }, func(t *testing.T, r *Runner) {
 		worker, _ := r.lease.holds()
-		c := &claim{worker: worker, token: job.NewToken(worker), slot: job.Slot{QueueID: 7, Slot: 1}, at: time.Now().Add(-time.Minute)} // a slow database
+		c := &claim{worker: worker, token: job.NewToken(worker), at: time.Now().Add(-time.Minute)} // a slow database
 		j := f.add("a")
 		j.Token = c.token
 		r.held.open(c)

@@ -56,7 +56,7 @@ func newMetrics(registry prometheus.Registerer, concurrency int) *metrics {
 
 // claimed counts jobs that a claim has brought; now is the database's time.
 func (m *metrics) claimed(jobs []*job.Job, now job.Time) {
-	queue := m.queues.Of(jobs[0].Queue) // a claim is of one slot
+	queue := m.queues.Of(jobs[0].Queue) // a claim is of one queue
 	m.running.WithLabelValues(queue).Add(float64(len(jobs)))
 	wait := m.wait.WithLabelValues(queue)
 	for _, j := range jobs {

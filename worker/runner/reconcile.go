@@ -77,7 +77,7 @@ func (r *Runner) releaseStrays(ctx context.Context, id job.WorkerID, before []jo
 					return err
 				}
 				j.Token = c.Token // what Finish tests: whatever has become of it meanwhile, it says so
-				r.log.Warn("gives back a job that this worker had forgotten", "job", i.String(), "slot", c.Slot.Slot)
+				r.log.Warn("gives back a job that this worker had forgotten", "job", i.String(), "slot", j.Slot)
 				r.finisher.add(ending{outcome: job.Outcome{Job: j, Action: job.Release}, label: "released"}, true)
 			}
 		}

@@ -24,6 +24,7 @@ type slot struct {
 	goesOn   bool                  // its next claim goes on where the last one's scan stopped
 	owed     bool                  // nudged since the last claim that began to look for what is new
 	rich     bool                  // its last claim filled its places
+	alone    bool                  // its next claim takes from no other: one that it shared did not look into all of them
 	narrow   bool                  // its next claim is as small as the limits of the kinds refused last
 	polling  bool                  // a poll looks into it, and no claim has since
 	polled   bool                  // it is ready because a poll said so, not a nudge or a claim
@@ -58,6 +59,7 @@ func (s *slot) leave(now time.Time) {
 	s.marks = nil
 	s.forget(s.waits)
 	s.setAside(now)
+	s.alone = true
 }
 
 // remember notes for which handlers the slot has jobs that had to be left. What a claim has met is not enough: the next

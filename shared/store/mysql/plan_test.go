@@ -93,6 +93,18 @@ func TestAClaimWalksThePrimaryKeyAndSortsNothing(t *testing.T) {
 	}
 }
 
+func TestAClaimFromSeveralSlotsWalksThePrimaryKeyAndSortsNothing(t *testing.T) {
+	s, r, plans := explained(t)
+	r.Beside = slices.DeleteFunc([]int{1, 2, 3, 4, 5, 6, 7, 8}, func(slot int) bool { return slot == r.Slot.Slot })
+	c, err := s.Claim(t.Context(), r)
+	if err != nil || len(c.Jobs) != 1 || !c.LookedBeside {
+		t.Fatalf("claimed %d jobs of all slots (%v): %v", len(c.Jobs), c.LookedBeside, err)
+	}
+	if !slices.Equal(*plans, []string{"range"}) {
+		t.Errorf("a claim finds its jobs by %q, want one range", *plans)
+	}
+}
+
 // A planner that takes the table for empty would read all of it for each slot and priority, past each row that was deleted and is
 // not purged yet: after a drain a look into 1,000 slots took 7 s, and by the primary key 0.05 s.
 func TestAPollLooksIntoEachSlotByThePrimaryKey(t *testing.T) {

@@ -124,7 +124,7 @@ func (e *Engine) look(err error) error {
 func (e *Engine) Dialect() sqlstore.Dialect {
 	// A COMMIT that was waiting for a synchronous standby when its client gave up is done on the primary alone, and can be
 	// read. A commit waits for the standby only if it has written to the log, and then for all that stands before it.
-	return sqlstore.Dialect{RowCompare: true, Located: true, Confirm: "SELECT pg_logical_emit_message(true, 'slotq', '')"}
+	return sqlstore.Dialect{RowCompare: true, Located: true, Lateral: true, Confirm: "SELECT pg_logical_emit_message(true, 'slotq', '')"}
 }
 
 // Close implements sqlstore.Engine.

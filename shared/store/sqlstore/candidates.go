@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/slotq/slotq/shared/job"
@@ -21,12 +22,19 @@ type candidates struct {
 	blind   [5]bool // suspects that this claim may not take were passed over in each priority
 	fenced  bool    // something was read: the fence is held
 	stop    bool    // jobs that ended or went to wait stood before others of their priority, which come before the next one
+
+	lookedBeside bool // chosen are all that are due in the slot and in those beside it
 }
 
 // collect reads the head of each priority in one statement and takes what it may; only when it met jobs it may not
 // take does it scan further, narrow and bounded.
 func (c *candidates) collect(ctx context.Context, tx Tx) error {
 	c.places = places{}
+	if len(c.request.Beside) > 0 {
+		if err := c.fromAll(ctx, tx); err != nil || c.lookedBeside {
+			return err
+		}
+	}
 	heads, err := c.heads(ctx, tx)
 	if err != nil {
 		return err
@@ -61,17 +69,22 @@ func (c *candidates) heads(ctx context.Context, tx Tx) (heads, error) {
 		walk = walk && conds[priority] == "" && c.limits[priority] == c.request.Max
 	}
 	if walk {
-		h, n, err := c.read(ctx, tx, c.look("j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.priority, j.run_at, j.id LIMIT ?",
+		h, n, err := c.read(ctx, tx, c.look(ofSlot, "j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.priority, j.run_at, j.id LIMIT ?",
 			[]any{c.request.Slot.QueueID, c.request.Slot.Slot, c.request.Now, zeroToken, c.request.Max})
-		if err != nil || n < c.request.Max || c.takesAll(h) {
+		if err != nil || n < c.request.Max || c.takesAll(slices.Concat(h[:]...)) {
 			return h, err
 		}
 		c.fenced = true // some are passed over: what the limit has cut off counts, which only a read of each priority tells
 	}
+	return c.branches(ctx, tx, conds, condArgs)
+}
+
+// branches reads each priority by itself.
+func (c *candidates) branches(ctx context.Context, tx Tx, conds [5]string, condArgs [5][]any) (heads, error) {
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
-		branches = append(branches, branch(c.dialect, c.look("j.priority = ?", conds[priority])+c.order()+" LIMIT ?"))
+		branches = append(branches, branch(c.dialect, c.look(ofSlot, "j.priority = ?", conds[priority])+c.order()+" LIMIT ?"))
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
 		args = append(append(args, condArgs[priority]...), c.limits[priority])
 	}
@@ -79,24 +92,28 @@ func (c *candidates) heads(ctx context.Context, tx Tx) (heads, error) {
 	return h, err
 }
 
-// look selects jobs of the slot that are free and due.
-func (c *candidates) look(priority, cond string) string {
+const ofSlot = "j.queue_id = ? AND j.slot = ?"
+
+// look selects jobs that are free and due.
+func (c *candidates) look(slot, priority, cond string) string {
 	columns, by := freeJob, ""
 	if c.dialect.Located {
 		columns = locatedJob
 	}
+	if slot != ofSlot {
+		columns += ", j.slot"
+	}
 	if c.dialect.Walk {
 		by = " {by key}"
 	}
-	return "SELECT " + columns + " FROM slotq_jobs j" + by + " WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND " + priority +
-		" AND j.run_at <= ? AND j.token = ?" + cond
+	return "SELECT " + columns + " FROM slotq_jobs j" + by + " WHERE " + slot + " AND j.blocked = 0 AND " + priority + " AND j.run_at <= ? AND j.token = ?" + cond
 }
 
 // read returns the jobs by their priorities, and how many there are.
 func (c *candidates) read(ctx context.Context, tx Tx, query string, args []any) (h heads, n int, err error) {
 	rows, err := tx.Query(ctx, query, args...)
 	err = each(rows, err, func(r Rows) error {
-		j, err := scanFree(r, c.request, c.dialect.Located)
+		j, err := scanFree(r, c.request, c.dialect.Located, false)
 		if err == nil {
 			h[j.Priority] = append(h[j.Priority], j)
 			n++
@@ -107,15 +124,10 @@ func (c *candidates) read(ctx context.Context, tx Tx, query string, args []any) 
 }
 
 // takesAll says that a claim takes each of these jobs, and so needs to know of no others.
-func (c *candidates) takesAll(h heads) bool {
-	for _, head := range h {
-		for _, j := range head {
-			if j.ExpiresAt != 0 || j.Suspect() || j.ConcurrencyKey != "" || c.request.Serves != nil && !c.request.Serves(j.Kind) {
-				return false
-			}
-		}
-	}
-	return true
+func (c *candidates) takesAll(jobs []*job.Job) bool {
+	return !slices.ContainsFunc(jobs, func(j *job.Job) bool {
+		return j.ExpiresAt != 0 || j.Suspect() || j.ConcurrencyKey != "" || c.request.Serves != nil && !c.request.Serves(j.Kind)
+	})
 }
 
 // branch makes one ordered, limited branch of a UNION ALL.

@@ -16,14 +16,10 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 	err := s.write(ctx, "claim", func(ctx context.Context, tx Tx, again bool) error {
 		out = job.Claimed{}
 		tries++
-		test := " AND paused = 0"
 		if again {
-			// An earlier COMMIT may land late. Its transaction holds the fence until it ends, so behind the fence
-			// (paused or not) the look for the token is exact.
-			test = ""
+			r.Beside = nil
 		}
-		// No row: paused or unknown. A fence that touches no row is no fence.
-		err := tx.Queue(ctx, exactly(1, errNothing), "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
+		err := enter(ctx, tx, r, again)
 		if err == nil && again {
 			if out.Jobs, err = claimedBefore(ctx, tx, r); len(out.Jobs) > 0 {
 				out.More = true // nobody has looked
@@ -37,11 +33,15 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		if err != nil && s.db.Class(err) == Busy && !again && !c.fenced {
 			err = errNothing // another holds the fence for long: the caller goes on to the next slot
 		}
+		if errors.Is(err, errNothing) && len(r.Beside) > 0 {
+			// It may be one of the others. The next try is the first of a claim of the slot alone.
+			r.Beside, tries, err = nil, 0, errMoved
+		}
 		out.Closed = errors.Is(err, errNothing)
 		if err != nil {
 			return err
 		}
-		out.More, out.Suspects = c.more, slices.Contains(c.blind[:], true)
+		out.More, out.Suspects, out.LookedBeside = c.more, slices.Contains(c.blind[:], true), c.lookedBeside
 		if len(c.expired) > 0 {
 			if out.Expired, err = expire(ctx, tx, c.expired, r.Now); err != nil {
 				return err
@@ -63,6 +63,21 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		return job.Claimed{}, err
 	}
 	return out, nil
+}
+
+// enter takes the fence of the slot, and of those beside it. No row: paused or unknown. A fence that touches no row is no fence.
+func enter(ctx context.Context, tx Tx, r job.ClaimRequest, again bool) error {
+	const fence = "UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND "
+	if len(r.Beside) > 0 {
+		return tx.Queue(ctx, exactly(1+len(r.Beside), errNothing), fence+"slot IN (??) AND paused = 0", r.Slot.QueueID, slotsOf(r))
+	}
+	test := " AND paused = 0"
+	if again {
+		// An earlier COMMIT may land late. Its transaction holds the fence until it ends, so behind the fence
+		// (paused or not) the look for the token is exact.
+		test = ""
+	}
+	return tx.Queue(ctx, exactly(1, errNothing), fence+"slot = ?"+test, r.Slot.QueueID, r.Slot.Slot)
 }
 
 // stamp writes the token into the chosen rows and the claim beside them.

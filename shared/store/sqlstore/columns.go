@@ -54,8 +54,8 @@ const freeJob = "j.id, j.priority, j.run_at, j.kind, j.payload, j.attempt, j.max
 // locatedJob is freeJob for a Dialect with Located.
 const locatedJob = freeJob + ", {location}"
 
-// scanFree reads the shape of freeJob, or of locatedJob, of a job in the slot that was asked for.
-func scanFree(r Rows, asked job.ClaimRequest, located bool) (*job.Job, error) {
+// scanFree reads the shape of freeJob, or of locatedJob, of a job in the slot that was asked for; with slotted its slot follows.
+func scanFree(r Rows, asked job.ClaimRequest, located, slotted bool) (*job.Job, error) {
 	j := &job.Job{Queue: asked.Queue, QueueID: asked.Slot.QueueID, Slot: asked.Slot.Slot, State: job.Available}
 	var held int
 	var timeout, queueTimeout int64
@@ -63,10 +63,13 @@ func scanFree(r Rows, asked job.ClaimRequest, located bool) (*job.Job, error) {
 	dest := []any{
 		&j.ID, &j.Priority, &j.RunAt, &j.Kind, &j.Payload, &j.Attempt, &j.MaxAttempts, &j.Run, &j.Crashes, &j.MaxCrashes, &j.Snoozes,
 		&timeout, &queueTimeout, &backoff, &j.ExpiresAt, &j.UniqueKey, &j.ConcurrencyKey, &j.ConcurrencyLimit, &held,
-		&j.Tags, &j.Metadata, &errs, &j.CreatedAt, &j.Location,
+		&j.Tags, &j.Metadata, &errs, &j.CreatedAt,
 	}
-	if !located {
-		dest = dest[:len(dest)-1]
+	if located {
+		dest = append(dest, &j.Location)
+	}
+	if slotted {
+		dest = append(dest, &j.Slot)
 	}
 	if err := r.Scan(dest...); err != nil {
 		return nil, err

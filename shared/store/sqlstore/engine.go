@@ -113,6 +113,7 @@ type Dialect struct {
 	Stretch      bool // many jobs of one claim are found faster by their part of the primary key than each by its id
 	Located      bool // a row is found fastest by where it lies, which statements can tell
 	Walk         bool // a walk along the primary key through several priorities keeps its order; else each priority is read by itself
+	Lateral      bool // a derived table may refer to what stands before it
 	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
 	// Confirm is a statement after which COMMIT waits until all that the transaction has read is as safe as what it has
 	// written; "" = nothing can be read that is not.

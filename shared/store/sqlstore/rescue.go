@@ -67,7 +67,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 	care := care{dialect: s.db.Dialect()}
 	return s.write(ctx, operation, func(ctx context.Context, tx Tx, _ bool) error {
 		*out = nil
-		if keyed { // all jobs of a claim are of one slot; a fence taken without need does no harm
+		if keyed { // a claim with a job that has a key is of one slot; a fence taken without need does no harm
 			if err := fence(ctx, tx, map[job.Slot]bool{c.Slot: true}); err != nil {
 				return err
 			}

@@ -15,6 +15,8 @@ var commitTests = []Test{
 	{"a claim whose COMMIT lands later is found, not made twice", 8, func(f *fixture) { f.accident(dbproxy.Late, "update slotq_slots", claimAccident) }},
 	{"a claim whose answer is lost is found, not made twice", 8, func(f *fixture) { f.accident(dbproxy.Lost, "", claimAccident) }},
 	{"a claim whose COMMIT is lost is made again", 8, func(f *fixture) { f.accident(dbproxy.Cut, "", claimAccident) }},
+	{"a claim from several slots whose COMMIT lands later is found, not made twice", 8, func(f *fixture) { f.accident(dbproxy.Late, "update slotq_slots", besideAccident) }},
+	{"a claim from several slots whose answer is lost is found, not made twice", 8, func(f *fixture) { f.accident(dbproxy.Lost, "", besideAccident) }},
 	{"an enqueue whose COMMIT lands later makes one job", 3, func(f *fixture) { f.accident(dbproxy.Late, "insert into slotq_", enqueueAccident) }},
 	{"an enqueue whose answer is lost makes one job", 3, func(f *fixture) { f.accident(dbproxy.Lost, "", enqueueAccident) }},
 	{"an enqueue whose COMMIT is lost makes one job", 1, func(f *fixture) { f.accident(dbproxy.Cut, "", enqueueAccident) }},

@@ -21,9 +21,20 @@ func (m *model) claim() {
 	if only != "" {
 		r.Serves = func(kind string) bool { return kind == only }
 	}
-	may := m.claimable(r)
+	for slot := 1; slot <= 4; slot++ {
+		if slot != r.Slot.Slot && !r.LIFO && rapid.Bool().Draw(m.T, "beside") {
+			r.Beside = append(r.Beside, slot)
+		}
+	}
+	own, all := m.claimable(r), m.claimableFromAll(r)
 	c, err := m.store.Claim(m.ctx, r)
 	m.ok(err)
+	may := own
+	if c.LookedBeside {
+		if may = all; len(c.Jobs) != len(all) {
+			m.Fatalf("claimed %d jobs of slots %d and %v, and %d are due", len(c.Jobs), r.Slot.Slot, r.Beside, len(all))
+		}
+	}
 	for _, j := range m.live() {
 		// What has expired ends when a claim meets it; whether it does is the store's business.
 		if j.state == job.Available && j.slot == r.Slot.Slot && j.expires != 0 && j.expires <= m.now {
@@ -31,7 +42,9 @@ func (m *model) claim() {
 			break
 		}
 	}
-	m.inOrder(r, may, c)
+	if !c.LookedBeside {
+		m.inOrder(r, may, c)
+	}
 	for _, got := range c.Jobs {
 		m.counts.claims++
 		j := m.jobs[got.ID]
@@ -55,6 +68,16 @@ func (m *model) claimable(r job.ClaimRequest) (may []*modelJob) {
 		}
 	}
 	return may
+}
+
+// claimableFromAll are the jobs that a claim may take from its slot and those beside it: it takes all of them or none. One with a
+// concurrency key is not free then, or the claim would be one of its own slot.
+func (m *model) claimableFromAll(r job.ClaimRequest) (may []*modelJob) {
+	for _, slot := range append([]int{r.Slot.Slot}, r.Beside...) {
+		r.Slot.Slot = slot
+		may = append(may, m.claimable(r)...)
+	}
+	return slices.DeleteFunc(may, func(j *modelJob) bool { return j.sent.ConcurrencyKey != "" })
 }
 
 // inOrder checks which jobs a claim took and in which order.

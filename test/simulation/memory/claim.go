@@ -36,6 +36,13 @@ func (s *Store) Claim(_ context.Context, r job.ClaimRequest) (out job.Claimed, e
 	if w := s.workers[r.Worker]; w == nil || w.Dead {
 		return out, job.ErrWorkerDead
 	}
+	if all, ok := s.fromAll(r); ok {
+		if out.LookedBeside = true; len(all) > 0 {
+			row.Epoch++
+			out.Jobs = s.stamp(r, all)
+		}
+		return out, nil
+	}
 	var chosen []*job.Job
 	moved := false
 	for _, j := range s.inOrder(r) {
@@ -76,6 +83,26 @@ func (s *Store) Claim(_ context.Context, r job.ClaimRequest) (out job.Claimed, e
 	}
 	out.More = out.More || len(chosen) >= r.Max
 	return out, nil
+}
+
+// fromAll are the jobs of the slot and of those beside it, when there is nothing to weigh.
+func (s *Store) fromAll(r job.ClaimRequest) (all []*job.Job, ok bool) {
+	if len(r.Beside) == 0 {
+		return nil, false
+	}
+	for _, n := range append([]int{r.Slot.Slot}, r.Beside...) {
+		one := r
+		one.Slot.Slot = n
+		row := s.slots[one.Slot]
+		if row == nil || row.Paused {
+			return nil, false
+		}
+		all = append(all, s.inOrder(one)...)
+	}
+	simple := func(j *job.Job) bool {
+		return j.ExpiresAt == 0 && !j.Suspect() && j.ConcurrencyKey == "" && (r.Serves == nil || r.Serves(j.Kind))
+	}
+	return all, len(all) < r.Max && !slices.ContainsFunc(all, func(j *job.Job) bool { return !simple(j) })
 }
 
 // inOrder are the claimable jobs of the slot in the order in which the request wants them.

@@ -106,6 +106,11 @@ func past(s *Store, statement string) (n int64, err error) {
 			}
 		})
 	default:
+		var paused job.Slot
+		if _, err := fmt.Sscanf(statement, "UPDATE slotq_slots SET paused = 1 WHERE queue_id = %d AND slot = %d", &paused.QueueID, &paused.Slot); err == nil {
+			s.slots[paused].Paused = true
+			return 1, nil
+		}
 		id, ok := strings.CutPrefix(statement, "DELETE FROM slotq_workers WHERE id = ")
 		for w := range s.workers {
 			if ok && id == fmt.Sprint(int64(w)) {
