@@ -171,16 +171,13 @@ func (b *big) managerCalls() []call {
 			return err
 		}
 	}
-	claimFrom := func(q job.Queue, slots int) func(context.Context, store.Store) error {
+	claim := func(q job.Queue, r job.ClaimRequest) func(context.Context, store.Store) error {
 		return func(ctx context.Context, s store.Store) error {
 			w, err := b.worker(ctx, s)
 			if err != nil {
 				return err
 			}
-			r := job.ClaimRequest{Worker: w, Token: job.NewToken(w), Slot: job.Slot{QueueID: q.ID, Slot: 1}, Max: 1000, Now: b.now}
-			for slot := 2; slot <= min(slots, 1+job.MaxBeside); slot++ {
-				r.Beside = append(r.Beside, slot)
-			}
+			r.Worker, r.Token, r.Slot, r.Now = w, job.NewToken(w), job.Slot{QueueID: q.ID, Slot: 1}, b.now
 			_, err = s.Claim(ctx, r)
 			return err
 		}
@@ -202,19 +199,9 @@ func (b *big) managerCalls() []call {
 			dead = held
 			return err
 		}},
-		{name: "a claim from several slots", do: claimFrom(b.plain, 24)},
-		{name: "a claim from several slots where nothing is due", do: claimFrom(b.later, 2)},
-		{name: "a claim among kinds that it does not serve", do: func(ctx context.Context, s store.Store) error {
-			w, err := b.worker(ctx, s)
-			if err != nil {
-				return err
-			}
-			_, err = s.Claim(ctx, job.ClaimRequest{
-				Worker: w, Token: job.NewToken(w), Slot: job.Slot{QueueID: b.single.ID, Slot: 1}, Max: 100, Now: b.now,
-				Serves: func(string) bool { return false },
-			})
-			return err
-		}},
+		{name: "a claim from several slots", do: claim(b.plain, job.ClaimRequest{Beside: []int{2, 3, 4, 5, 6, 7, 8}, Max: 1000})},
+		{name: "a claim from several slots where nothing is due", do: claim(b.later, job.ClaimRequest{Beside: []int{2}, Max: 1000})},
+		{name: "a claim among kinds that it does not serve", do: claim(b.single, job.ClaimRequest{Max: 100, Serves: func(string) bool { return false }})},
 		{name: "poll", do: func(ctx context.Context, s store.Store) error {
 			var slots []job.Slot
 			for _, q := range []job.Queue{b.plain, b.single, b.keyed, b.past, b.later} {

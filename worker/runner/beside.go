@@ -2,7 +2,6 @@ package runner
 
 import (
 	"slices"
-	"time"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -48,25 +47,8 @@ func numbers(slots []*slot) []int {
 	return list
 }
 
-// claimedBeside takes in what it has brought from the slots beside its own.
-func (l *loop) claimedBeside(done claimDone, now time.Time) {
-	for _, s := range done.beside {
-		fromPoll, found := s.polled, done.foundIn(s)
-		s.claiming, s.polled = false, false
-		if !done.looked {
-			s.alone, s.polled = true, fromPoll && !s.again
-			l.slots.push(s, !s.polled)
-			continue
-		}
-		l.pollSoon(fromPoll == found, now)
-		if found {
-			s.asideWait, s.empties = 0, 0
-		}
-		switch {
-		case s.owed:
-			l.slots.push(s, s.again)
-		case !found && fromPoll:
-			s.setAside(now)
-		}
-	}
+// apart gives a slot the next claim by itself.
+func (l *loop) apart(s *slot, fromPoll bool) {
+	s.alone, s.polled = true, fromPoll && !s.again
+	l.slots.push(s, !s.polled)
 }

@@ -140,10 +140,14 @@ func (r *Runner) start(c *claim, jobs []*job.Job, serving *serving) {
 func (l *loop) claimed(done claimDone) {
 	s, now := done.slot, time.Now()
 	l.claiming--
-	s.claiming = false
-	fromPoll := s.polled
-	s.polled = false
-	l.claimedBeside(done, now)
+	fromPoll := s.ended()
+	for _, b := range done.beside {
+		if fromPoll := b.ended(); done.looked {
+			l.lookedInto(b, fromPoll, done, now)
+		} else {
+			l.apart(b, fromPoll)
+		}
+	}
 	if done.let {
 		l.slots.calm(l.r.opts.Random)
 	}
@@ -153,8 +157,7 @@ func (l *loop) claimed(done claimDone) {
 		l.failed("claiming jobs", done.err)
 		return
 	case done.err != nil && len(done.beside) > 0: // a trouble of one of the slots, which have the next claims by themselves
-		s.again, s.alone, s.polled = false, true, fromPoll
-		l.slots.push(s, !fromPoll)
+		l.apart(s, fromPoll)
 		return
 	case done.err != nil: // a trouble of this slot: the others are served meanwhile
 		l.r.trouble.met("claiming jobs", done.err)
@@ -170,6 +173,18 @@ func (l *loop) claimed(done claimDone) {
 		s.leave(now)
 		return
 	}
+	l.lookedInto(s, fromPoll, done, now)
+}
+
+// ended notes that a claim from the slot has ended, and says whether a poll has led to it.
+func (s *slot) ended() (fromPoll bool) {
+	fromPoll = s.polled
+	s.claiming, s.polled = false, false
+	return fromPoll
+}
+
+// lookedInto takes in what a claim has met in one of the slots that it looked into.
+func (l *loop) lookedInto(s *slot, fromPoll bool, done claimDone, now time.Time) {
 	givenUp := done.more && done.taken == 0 && s.empties >= maxEmpties
 	if s.remember(done, givenUp); s.gone {
 		s.forget(s.waits)
@@ -181,7 +196,12 @@ func (l *loop) claimed(done claimDone) {
 	if done.serving.narrow && done.taken == 0 && !done.more && !done.blind {
 		l.pollAt = earlier(l.pollAt, now) // what was remembered is old: one read tells of which slots
 	}
-	l.pollSoon(fromPoll == found, now)
+	if fromPoll == found {
+		// Where a poll has found something there may soon be more. A nudge speaks for itself; one that led to nothing may
+		// have come a moment before its job is due by this worker's clock, which may be behind that of the api.
+		l.idle = min(firstPoll, l.r.opts.Poll)
+		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
+	}
 	switch {
 	case s.roomy(done.serving.reserved):
 		s.narrow = true
@@ -203,16 +223,6 @@ func (l *loop) claimed(done claimDone) {
 			// The suspect has ended while this claim was under way: before it was known that the slot waits for that.
 			l.slots.push(s, false)
 		}
-	}
-}
-
-// pollSoon makes the polls frequent where a claim says so. Where a poll has found something there may soon be more. A nudge speaks
-// for itself; one that led to nothing may have come a moment before its job is due by this worker's clock, which may be behind that
-// of the api.
-func (l *loop) pollSoon(so bool, now time.Time) {
-	if so {
-		l.idle = min(firstPoll, l.r.opts.Poll)
-		l.pollAt = earlier(l.pollAt, now.Add(l.idle))
 	}
 }
 

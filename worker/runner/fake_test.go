@@ -226,15 +226,16 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	if f.closed || f.refused != nil {
 		return job.Claimed{Closed: f.closed}, f.refused
 	}
-	if out, ok := f.fromAll(r); ok {
-		return out, nil
+	slots := f.slotsOf(r)
+	out := job.Claimed{LookedBeside: len(slots) > 1}
+	if out.LookedBeside {
+		f.shared++
 	}
-	var out job.Claimed
 	read := 0
 	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
 	from, _ := r.Marks.At(r.Slot, 0, r.Suspects, r.Now)
 	for _, j := range slices.SortedFunc(slices.Values(f.jobs), inOrder) {
-		if !due(j, r.Slot, r.Now) || j.RunAt < from.RunAt || j.RunAt == from.RunAt && j.ID.Compare(from.ID) <= 0 {
+		if !dueIn(j, r, slots) || j.RunAt < from.RunAt || j.RunAt == from.RunAt && j.ID.Compare(from.ID) <= 0 {
 			continue
 		}
 		if read++; f.budget > 0 && read > f.budget {
@@ -265,31 +266,25 @@ func (f *fake) Claim(_ context.Context, r job.ClaimRequest) (job.Claimed, error)
 	return out, nil
 }
 
-// fromAll takes what is due in several slots, when there is nothing to weigh.
-func (f *fake) fromAll(r job.ClaimRequest) (out job.Claimed, ok bool) {
-	var all []*job.Job
+// slotsOf are the slots that a claim takes from: its own alone where there is something to weigh.
+func (f *fake) slotsOf(r job.ClaimRequest) []int {
+	slots, n := append([]int{r.Slot.Slot}, r.Beside...), 0
 	for _, j := range f.jobs {
-		for _, n := range append([]int{r.Slot.Slot}, r.Beside...) {
-			if due(j, job.Slot{QueueID: r.Slot.QueueID, Slot: n}, r.Now) {
-				all = append(all, j)
-			}
+		if !dueIn(j, r, slots) {
+			continue
+		}
+		if n++; j.Suspect() || !r.Serves(j.Kind) {
+			return slots[:1]
 		}
 	}
-	if len(r.Beside) == 0 || f.apart || len(all) >= r.Max || slices.ContainsFunc(all, func(j *job.Job) bool { return j.Suspect() || !r.Serves(j.Kind) }) {
-		return out, false
+	if f.apart || n >= r.Max {
+		return slots[:1]
 	}
-	f.shared++
-	out.LookedBeside = true
-	c := job.Claim{Worker: r.Worker, Token: r.Token, Slot: r.Slot}
-	for _, j := range all {
-		j.Token, j.Run = r.Token, j.Run+1
-		held := *j
-		out.Jobs, c.IDs = append(out.Jobs, &held), append(c.IDs, j.ID)
-	}
-	if len(all) > 0 {
-		f.claims = append(f.claims, c)
-	}
-	return out, true
+	return slots
+}
+
+func dueIn(j *job.Job, r job.ClaimRequest, slots []int) bool {
+	return slices.Contains(slots, j.Slot) && due(j, job.Slot{QueueID: r.Slot.QueueID, Slot: j.Slot}, r.Now)
 }
 
 var errRefused = errors.New("the database refuses this value")

@@ -32,7 +32,7 @@ func (c *candidates) dueInAll(ctx context.Context, tx Tx) ([]*job.Job, error) {
 	of := c.request.Slot.QueueID
 	switch {
 	case c.dialect.Walk:
-		return c.readSlotted(ctx, tx, c.look("j.queue_id = ? AND j.slot IN (??)", "j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.slot, j.priority, j.run_at, j.id LIMIT ?",
+		return c.read(ctx, tx, true, c.look("j.queue_id = ? AND j.slot IN (??)", "j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.slot, j.priority, j.run_at, j.id LIMIT ?",
 			of, slotsOf(c.request), c.request.Now, zeroToken, c.request.Max)
 	case c.dialect.Lateral:
 		var branches []string
@@ -41,7 +41,7 @@ func (c *candidates) dueInAll(ctx context.Context, tx Tx) ([]*job.Job, error) {
 			branches = append(branches, "("+c.look("j.queue_id = s.queue_id AND j.slot = s.slot", "j.priority = ?", "")+" ORDER BY j.run_at, j.id LIMIT ?)")
 			args = append(args, priority, c.request.Now, zeroToken, c.request.Max)
 		}
-		return c.readSlotted(ctx, tx, "SELECT due.* FROM slotq_slots s CROSS JOIN LATERAL ("+strings.Join(branches, " UNION ALL ")+") due WHERE s.queue_id = ? AND s.slot IN (??) LIMIT ?",
+		return c.read(ctx, tx, true, "SELECT due.* FROM slotq_slots s CROSS JOIN LATERAL ("+strings.Join(branches, " UNION ALL ")+") due WHERE s.queue_id = ? AND s.slot IN (??) LIMIT ?",
 			append(args, of, slotsOf(c.request), c.request.Max)...)
 	}
 	// Without a round trip for each there is nothing to gain from one statement.
@@ -49,20 +49,10 @@ func (c *candidates) dueInAll(ctx context.Context, tx Tx) ([]*job.Job, error) {
 	for _, slot := range slotsOf(c.request) {
 		one := candidates{request: c.request, dialect: c.dialect, limits: [5]int{1: c.request.Max, c.request.Max, c.request.Max, c.request.Max}}
 		one.request.Slot.Slot = slot
-		h, err := one.branches(ctx, tx, [5]string{}, [5][]any{})
-		if jobs = append(jobs, slices.Concat(h[:]...)...); err != nil || len(jobs) >= c.request.Max {
+		more, err := one.branches(ctx, tx, [5]string{}, [5][]any{})
+		if jobs = append(jobs, more...); err != nil || len(jobs) >= c.request.Max {
 			return jobs, err
 		}
 	}
 	return jobs, nil
-}
-
-func (c *candidates) readSlotted(ctx context.Context, tx Tx, query string, args ...any) (jobs []*job.Job, err error) {
-	rows, err := tx.Query(ctx, query, args...)
-	err = each(rows, err, func(r Rows) error {
-		j, err := scanFree(r, c.request, c.dialect.Located, true)
-		jobs = append(jobs, j)
-		return err
-	})
-	return jobs, err
 }

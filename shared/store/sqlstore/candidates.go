@@ -69,18 +69,26 @@ func (c *candidates) heads(ctx context.Context, tx Tx) (heads, error) {
 		walk = walk && conds[priority] == "" && c.limits[priority] == c.request.Max
 	}
 	if walk {
-		h, n, err := c.read(ctx, tx, c.look(ofSlot, "j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.priority, j.run_at, j.id LIMIT ?",
-			[]any{c.request.Slot.QueueID, c.request.Slot.Slot, c.request.Now, zeroToken, c.request.Max})
-		if err != nil || n < c.request.Max || c.takesAll(slices.Concat(h[:]...)) {
-			return h, err
+		jobs, err := c.read(ctx, tx, false, c.look(ofSlot, "j.priority IN (1, 2, 3, 4)", "")+" ORDER BY j.priority, j.run_at, j.id LIMIT ?",
+			c.request.Slot.QueueID, c.request.Slot.Slot, c.request.Now, zeroToken, c.request.Max)
+		if err != nil || len(jobs) < c.request.Max || c.takesAll(jobs) {
+			return headsOf(jobs), err
 		}
 		c.fenced = true // some are passed over: what the limit has cut off counts, which only a read of each priority tells
 	}
-	return c.branches(ctx, tx, conds, condArgs)
+	jobs, err := c.branches(ctx, tx, conds, condArgs)
+	return headsOf(jobs), err
+}
+
+func headsOf(jobs []*job.Job) (h heads) {
+	for _, j := range jobs {
+		h[j.Priority] = append(h[j.Priority], j)
+	}
+	return h
 }
 
 // branches reads each priority by itself.
-func (c *candidates) branches(ctx context.Context, tx Tx, conds [5]string, condArgs [5][]any) (heads, error) {
+func (c *candidates) branches(ctx context.Context, tx Tx, conds [5]string, condArgs [5][]any) ([]*job.Job, error) {
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
@@ -88,8 +96,7 @@ func (c *candidates) branches(ctx context.Context, tx Tx, conds [5]string, condA
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
 		args = append(append(args, condArgs[priority]...), c.limits[priority])
 	}
-	h, _, err := c.read(ctx, tx, strings.Join(branches, " UNION ALL "), args)
-	return h, err
+	return c.read(ctx, tx, false, strings.Join(branches, " UNION ALL "), args...)
 }
 
 const ofSlot = "j.queue_id = ? AND j.slot = ?"
@@ -109,18 +116,18 @@ func (c *candidates) look(slot, priority, cond string) string {
 	return "SELECT " + columns + " FROM slotq_jobs j" + by + " WHERE " + slot + " AND j.blocked = 0 AND " + priority + " AND j.run_at <= ? AND j.token = ?" + cond
 }
 
-// read returns the jobs by their priorities, and how many there are.
-func (c *candidates) read(ctx context.Context, tx Tx, query string, args []any) (h heads, n int, err error) {
+// read returns the jobs that were looked for; slotted: with their slots.
+func (c *candidates) read(ctx context.Context, tx Tx, slotted bool, query string, args ...any) (jobs []*job.Job, err error) {
 	rows, err := tx.Query(ctx, query, args...)
 	err = each(rows, err, func(r Rows) error {
-		j, err := scanFree(r, c.request, c.dialect.Located, false)
-		if err == nil {
-			h[j.Priority] = append(h[j.Priority], j)
-			n++
-		}
+		j, err := scanFree(r, c.request, c.dialect.Located, slotted)
+		jobs = append(jobs, j)
 		return err
 	})
-	return h, n, err
+	if err != nil {
+		return nil, err
+	}
+	return jobs, nil
 }
 
 // takesAll says that a claim takes each of these jobs, and so needs to know of no others.

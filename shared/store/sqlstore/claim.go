@@ -17,7 +17,7 @@ func (s *Store) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed, err
 		out = job.Claimed{}
 		tries++
 		if again {
-			r.Beside = nil
+			r.Beside = nil // the first try took the slot's own fence too: behind it alone the look for the token is exact
 		}
 		err := enter(ctx, tx, r, again)
 		if err == nil && again {

@@ -36,16 +36,13 @@ func (s *Store) Claim(_ context.Context, r job.ClaimRequest) (out job.Claimed, e
 	if w := s.workers[r.Worker]; w == nil || w.Dead {
 		return out, job.ErrWorkerDead
 	}
-	if all, ok := s.fromAll(r); ok {
-		if out.LookedBeside = true; len(all) > 0 {
-			row.Epoch++
-			out.Jobs = s.stamp(r, all)
-		}
-		return out, nil
+	jobs, beside := s.fromAll(r)
+	if out.LookedBeside = beside; !beside {
+		jobs = s.inOrder(r)
 	}
 	var chosen []*job.Job
 	moved := false
-	for _, j := range s.inOrder(r) {
+	for _, j := range jobs {
 		if len(chosen) >= r.Max {
 			break
 		}
@@ -99,10 +96,9 @@ func (s *Store) fromAll(r job.ClaimRequest) (all []*job.Job, ok bool) {
 		}
 		all = append(all, s.inOrder(one)...)
 	}
-	simple := func(j *job.Job) bool {
-		return j.ExpiresAt == 0 && !j.Suspect() && j.ConcurrencyKey == "" && (r.Serves == nil || r.Serves(j.Kind))
-	}
-	return all, len(all) < r.Max && !slices.ContainsFunc(all, func(j *job.Job) bool { return !simple(j) })
+	return all, len(all) < r.Max && !slices.ContainsFunc(all, func(j *job.Job) bool {
+		return j.ExpiresAt != 0 || j.Suspect() || j.ConcurrencyKey != "" || r.Serves != nil && !r.Serves(j.Kind)
+	})
 }
 
 // inOrder are the claimable jobs of the slot in the order in which the request wants them.
