@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -24,6 +25,7 @@ type Words struct {
 	Now      string
 	Greatest string // "GREATEST(" or another name
 	Values   string // what stands before the rows of a list of pairs: "" or "VALUES "
+	Value    string // how a value is written that stands behind = or LIMIT; "" = ?
 	Pad      bool
 
 	texts sync.Map // portable → with the words replaced and the casts taken out
@@ -33,7 +35,8 @@ func (w *Words) text(query string) string {
 	if t, ok := w.texts.Load(query); ok {
 		return t.(string)
 	}
-	t := strings.NewReplacer("{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{held ??}", "(j.id, j.token) IN (??2)", "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
+	value := cmp.Or(w.Value, "?")
+	t := strings.NewReplacer("= ?", "= "+value, "LIMIT ?", "LIMIT "+value, "{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{held ??}", "(j.id, j.token) IN (??2)", "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
 		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "GREATEST(", w.Greatest,
 		"::smallint", "", "::bigint", "", "::bytea", "", "::uuid", "", "::text", "", "::int", "").Replace(query)
 	w.texts.Store(query, t)
