@@ -86,13 +86,14 @@ func (in *Intake) Run(ctx context.Context) error {
 }
 
 // One stores a job, in company, in a slot that it chooses. When it returns without error and without an Err in the answer, the
-// job is committed. ctx ends the waiting, never a commit: after an error the job is still the intake's.
-func (in *Intake) One(ctx context.Context, j *job.Job) (job.Enqueued, error) {
+// job is committed. ctx and until, which should not be more than Limit from now, end the waiting, never a commit: after an error the
+// job is still the intake's.
+func (in *Intake) One(ctx context.Context, j *job.Job, until time.Time) (job.Enqueued, error) {
 	l := in.plain
 	if j.Given || j.IdempotencyKey != "" || j.UniqueKey != "" || j.ConcurrencyKey != "" {
 		l = in.keyed
 	}
-	return l.one(ctx, j)
+	return l.one(ctx, j, until)
 }
 
 // Many stores a batch in one call of its own, so that it is one transaction, in slots that it chooses. No two of the jobs may

@@ -62,6 +62,9 @@ func created(jobs []*job.Job) []job.Enqueued {
 
 func newJob() *job.Job { return &job.Job{ID: job.NewID(1), Kind: "k"} }
 
+// inTime is until when a job that comes now may wait.
+func inTime() time.Time { return time.Now().Add(Limit) }
+
 // start runs an intake inside a synctest bubble.
 func start(t *testing.T, f *fakeStore) *Intake {
 	t.Helper()
@@ -96,7 +99,7 @@ func TestAnIdleIntakeWaitsForNothing(t *testing.T) {
 		begun := time.Now()
 		for range 3 {
 			j := newJob()
-			if got, err := in.One(t.Context(), j); err != nil || got.ID != j.ID {
+			if got, err := in.One(t.Context(), j, inTime()); err != nil || got.ID != j.ID {
 				t.Fatalf("%+v, %v", got, err)
 			}
 		}
@@ -114,7 +117,7 @@ func TestWhileOneCallCommitsTheNextGathers(t *testing.T) {
 		post := func() {
 			posts.Go(func() {
 				j := newJob()
-				if got, err := in.One(t.Context(), j); err != nil || got.ID != j.ID {
+				if got, err := in.One(t.Context(), j, inTime()); err != nil || got.ID != j.ID {
 					t.Errorf("%+v, %v", got, err)
 				}
 			})
@@ -150,7 +153,7 @@ func TestACallIsBoundedInRowsAndBytes(t *testing.T) {
 					posts.Go(func() {
 						j := newJob()
 						j.Payload = bytes.Repeat([]byte("1"), c.payload)
-						if _, err := in.One(t.Context(), j); err != nil {
+						if _, err := in.One(t.Context(), j, inTime()); err != nil {
 							t.Error(err)
 						}
 					})
@@ -192,7 +195,7 @@ func TestOneBadRowAmong64FailsAlone(t *testing.T) {
 				if i == 40 {
 					j = bad
 				}
-				got, err := in.One(t.Context(), j)
+				got, err := in.One(t.Context(), j, inTime())
 				if err != nil || (got.Err != nil) != (j == bad) || got.ID != j.ID {
 					t.Errorf("job %d: %+v, %v", i, got, err)
 				}
@@ -217,14 +220,14 @@ func TestJobsWithKeysOrGivenIDsHoldUpOnlyEachOther(t *testing.T) {
 		for _, j := range []*job.Job{{Given: true}, {IdempotencyKey: "x"}, {UniqueKey: "x"}, {ConcurrencyKey: "x"}} {
 			j.ID = job.NewID(1)
 			posts.Go(func() {
-				if _, err := in.One(t.Context(), j); err != nil {
+				if _, err := in.One(t.Context(), j, inTime()); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		synctest.Wait()
 		begun := time.Now()
-		if _, err := in.One(t.Context(), newJob()); err != nil || time.Since(begun) != 0 {
+		if _, err := in.One(t.Context(), newJob(), inTime()); err != nil || time.Since(begun) != 0 {
 			t.Errorf("a plain job waited %s behind jobs with keys: %v", time.Since(begun), err)
 		}
 		close(let)
@@ -240,7 +243,7 @@ func TestTheSameGivenIDNeverStandsTwiceInACall(t *testing.T) {
 		var posts sync.WaitGroup
 		for range 5 {
 			posts.Go(func() {
-				if _, err := in.One(t.Context(), &job.Job{ID: id, Given: true}); err != nil {
+				if _, err := in.One(t.Context(), &job.Job{ID: id, Given: true}, inTime()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -251,6 +254,21 @@ func TestTheSameGivenIDNeverStandsTwiceInACall(t *testing.T) {
 		if got := f.sizes(); len(got) != 5 {
 			t.Errorf("calls of %v jobs, want five of one", got)
 		}
+	})
+}
+
+func TestAJobWaitsOnlyForTheTimeThatItsRequestHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(chan struct{})
+		in := start(t, &fakeStore{answer: func(_ context.Context, _ int, jobs []*job.Job) ([]job.Enqueued, error) {
+			<-hung
+			return created(jobs), nil
+		}})
+		begun, left := time.Now(), time.Second
+		if _, err := in.One(t.Context(), newJob(), begun.Add(left)); !errors.Is(err, job.ErrUnavailable) || time.Since(begun) != left {
+			t.Errorf("after %s: %v, want %v after %s", time.Since(begun), err, job.ErrUnavailable, left)
+		}
+		close(hung)
 	})
 }
 
@@ -270,7 +288,7 @@ func TestAStoreThatHangsIsAnsweredInTimeAndRecovers(t *testing.T) {
 		for i := range 3 {
 			posts.Go(func() {
 				begun := time.Now()
-				_, err := in.One(t.Context(), newJob())
+				_, err := in.One(t.Context(), newJob(), inTime())
 				var un *Unanswered
 				if !errors.As(err, &un) || !errors.Is(err, job.ErrUnavailable) || time.Since(begun) != Limit {
 					t.Errorf("after %s: %v, want Unanswered after %s", time.Since(begun), err, Limit)
@@ -286,7 +304,7 @@ func TestAStoreThatHangsIsAnsweredInTimeAndRecovers(t *testing.T) {
 		}
 		time.Sleep(6 * time.Second)
 		hung = false
-		if _, err := in.One(t.Context(), newJob()); err != nil {
+		if _, err := in.One(t.Context(), newJob(), inTime()); err != nil {
 			t.Errorf("after the outage: %v", err)
 		}
 		if got := f.sizes(); len(got) != 2 || got[1] != 1 {
@@ -301,14 +319,14 @@ func TestAFullQueueAnswersAtOnce(t *testing.T) {
 		in := start(t, f)
 		var posts sync.WaitGroup
 		for range maxQueued + 1 {
-			posts.Go(func() { _, _ = in.One(t.Context(), newJob()) })
+			posts.Go(func() { _, _ = in.One(t.Context(), newJob(), inTime()) })
 		}
 		synctest.Wait() // one or more are under way, so the queue may have room for as many
 		var refused *Unanswered
 		for range maxRows + 1 {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if _, err := in.One(ctx, newJob()); errors.As(err, &refused) {
+			if _, err := in.One(ctx, newJob(), inTime()); errors.As(err, &refused) {
 				break
 			}
 		}
@@ -332,7 +350,7 @@ func TestBytesThatWaitAreBounded(t *testing.T) {
 			posts.Go(func() {
 				j := newJob()
 				j.Payload = payload
-				if _, err := in.One(t.Context(), j); err != nil {
+				if _, err := in.One(t.Context(), j, inTime()); err != nil {
 					mu.Lock()
 					refused++
 					mu.Unlock()
@@ -367,7 +385,7 @@ func TestWhoHangsUpStopsNoCommit(t *testing.T) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		var posts sync.WaitGroup
 		posts.Go(func() {
-			if _, err := in.One(ctx, newJob()); !errors.Is(err, context.Canceled) {
+			if _, err := in.One(ctx, newJob(), inTime()); !errors.Is(err, context.Canceled) {
 				t.Errorf("who hung up got %v", err)
 			}
 		})
@@ -394,7 +412,7 @@ func TestWhatIsQueuedAtTheEndIsStored(t *testing.T) {
 		all.Go(func() { _ = in.Run(ctx) })
 		for range 10 {
 			all.Go(func() {
-				if _, err := in.One(t.Context(), newJob()); err != nil {
+				if _, err := in.One(t.Context(), newJob(), inTime()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -406,7 +424,7 @@ func TestWhatIsQueuedAtTheEndIsStored(t *testing.T) {
 		if got := f.sizes(); len(got) != 2 || got[1] != 9 {
 			t.Errorf("calls of %v jobs, want 1 and 9", got)
 		}
-		if _, err := in.One(t.Context(), newJob()); !errors.Is(err, job.ErrUnavailable) {
+		if _, err := in.One(t.Context(), newJob(), inTime()); !errors.Is(err, job.ErrUnavailable) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
@@ -486,7 +504,7 @@ func TestAStoreThatForgetsAnAnswerIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeStore{answer: func(context.Context, int, []*job.Job) ([]job.Enqueued, error) { return nil, nil }}
 		in := start(t, f)
-		if _, err := in.One(t.Context(), newJob()); err == nil {
+		if _, err := in.One(t.Context(), newJob(), inTime()); err == nil {
 			t.Error("a job without an answer counts as stored")
 		}
 	})

@@ -44,7 +44,7 @@ const (
 // rowOverhead is what a job weighs beside its payload, metadata and tags, roughly.
 const rowOverhead = 512
 
-func (l *lane) one(ctx context.Context, j *job.Job) (job.Enqueued, error) {
+func (l *lane) one(ctx context.Context, j *job.Job, until time.Time) (job.Enqueued, error) {
 	e := &entry{job: j, size: int64(len(j.Payload) + len(j.Metadata) + len(j.Tags) + rowOverhead), reply: make(chan reply, 1)}
 	if l.bytes.Add(e.size) > maxQueuedBytes {
 		l.bytes.Add(-e.size)
@@ -56,7 +56,7 @@ func (l *lane) one(ctx context.Context, j *job.Job) (job.Enqueued, error) {
 		l.bytes.Add(-e.size)
 		return job.Enqueued{}, &Unanswered{}
 	}
-	limit := time.NewTimer(Limit)
+	limit := time.NewTimer(time.Until(until))
 	defer limit.Stop()
 	var why error
 	select {

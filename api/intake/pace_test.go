@@ -79,7 +79,7 @@ func TestJobsThatShareACallShareASlotOnceTheQueueIsBusy(t *testing.T) {
 				for range 60 {
 					j := newJob()
 					j.QueueID, j.QueueSlots = 1, 24
-					if _, err := in.One(t.Context(), j); err != nil || j.Slot < 1 || j.Slot > 24 {
+					if _, err := in.One(t.Context(), j, inTime()); err != nil || j.Slot < 1 || j.Slot > 24 {
 						t.Errorf("slot %d, %v", j.Slot, err)
 					}
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/slotq/slotq/api/intake"
 	"github.com/slotq/slotq/shared/job"
@@ -20,8 +21,7 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) (answer, error)
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), intake.Limit) // for all steps together
-	defer cancel()
+	ctx, until := r.Context(), time.Now().Add(intake.Limit) // a context that ends then would be a twentieth of the api's time
 	now := s.Clock.Now()
 	spec, bad := s.spec(v, "#", now)
 	if err := refuse(bad); err != nil {
@@ -38,7 +38,7 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) (answer, error)
 		return answer{}, unanswered(noQueue(err, "#"))
 	}
 	j := spec.Make(q, now)
-	e, err := s.intake.One(ctx, j)
+	e, err := s.intake.One(ctx, j, until)
 	switch {
 	case err != nil:
 		return answer{}, unanswered(err)
@@ -51,6 +51,8 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) (answer, error)
 		out.Payload = nil
 		return answer{status: http.StatusCreated, location: "/v1/jobs/" + j.ID.String(), body: out}, nil
 	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	out, err := s.duplicate(ctx, e, j)
 	return answer{status: http.StatusOK, body: out}, err
 }
