@@ -85,7 +85,7 @@ bench-quick: ## some of the same in minutes, ratios only, for comparing two tree
 faults: ## all fault runs, about two hours; writes FAULTS.md
 	@go run ./test/faults --report FAULTS.md
 
-faults-ci: ## the part of the fault runs that every change must pass, about five minutes
+faults-ci: ## the part of the fault runs that every change must pass, about two minutes
 	@go run ./test/faults --ci
 	@go test -run 'Hostile|Head' ./test/faults/hostile
 

@@ -54,7 +54,7 @@ type row struct {
 	clock     time.Duration
 	noRefusal bool
 	noCrash   bool
-	ci        []string // databases on which it is part of the five minutes that every change must pass
+	ci        []string // databases on which every change must pass it
 	byName    bool     // runs only when it is named
 }
 
