@@ -46,6 +46,11 @@ var rows = []row{
 		workers: 2, goworkers: 1, managers: 2, faults: kill(1200*time.Millisecond, worker, goworker, manager, manager),
 		floors: map[string]int{"acknowledged": 1000, history.KillManager: 10, history.KillWorker: 10, "restarts": 10}, needs: with(check.NoOverlap, check.Recovery),
 	},
+	{ // before the next: for a change it runs beside kill-worker, which must have the machine to see its restarts
+		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 43 * time.Second, load: sleepers, clients: 5, think: 700 * time.Millisecond,
+		workers: 2, goworkers: 2, jobs: 12, faults: freeze(goworker, worker, goworker), // its jobs run again one at a time, as suspects
+		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 5}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
+	},
 	{
 		name: "kill-database", ci: []string{postgres}, databases: servers, lasts: 36 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 1, faults: killDatabase(2 * time.Second),
@@ -55,11 +60,6 @@ var rows = []row{
 		name: "kill-any", databases: everywhere, lasts: 50 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
 		workers: 2, goworkers: 2, managers: 2, faults: killAny(time.Second), drains: 2 * time.Minute,
 		floors: map[string]int{"acknowledged": 500, history.KillWorker: 10, history.KillAPI: 1, history.KillManager: 1, "ambiguous": 10}, needs: with(check.NoOverlap, check.Recovery),
-	},
-	{
-		name: "freeze", ci: []string{postgres}, databases: everywhere, lasts: 43 * time.Second, load: sleepers, clients: 5, think: 700 * time.Millisecond,
-		workers: 2, goworkers: 2, jobs: 12, faults: freeze(goworker, worker, goworker), // its jobs run again one at a time, as suspects
-		floors: map[string]int{"acknowledged": 50, history.Freeze: 2, "refused": 5}, needs: []check.Rule{check.AckedNotLost, check.OneCommitter, check.NoOverlap},
 	},
 	{
 		name: "commit-cut", ci: []string{mariadb}, databases: servers, lasts: 25 * time.Second, load: load.Mixed, clients: 12, think: 50 * time.Millisecond,
