@@ -63,6 +63,24 @@ func TestItIsNeverAheadOfTheDatabaseAndBehindByOneTripAtMost(t *testing.T) {
 	})
 }
 
+func TestItIsBehindByTheFastestOfAFewAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		back := []time.Duration{5 * time.Millisecond, 2 * time.Millisecond, time.Millisecond, 4 * time.Millisecond, time.Hour}
+		c := New(func(context.Context) (job.Time, error) {
+			now := job.TimeOf(time.Now())
+			time.Sleep(back[0])
+			back = back[1:]
+			return now, nil
+		})
+		if err := c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if behind := job.TimeOf(time.Now()).Sub(c.Now()); behind != time.Millisecond {
+			t.Errorf("it is %s behind, want 1 ms", behind)
+		}
+	})
+}
+
 func TestAReadingThatAgreesMovesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(nil)

@@ -51,7 +51,8 @@ func (s *Store) beat(ctx context.Context, w job.WorkerID, running []job.ID) (b j
 	if err != nil {
 		return b, err
 	}
-	rows, err := s.beats.Query(ctx, "SELECT beat_at, quiet, stop FROM slotq_workers WHERE id = ?", w)
+	// Not beat_at, which is from before the write was safe: the way back of the time is what the worker's clock may be behind.
+	rows, err := s.beats.Query(ctx, "SELECT {now}, quiet, stop FROM slotq_workers WHERE id = ?", w)
 	err = each(rows, err, func(r Rows) error {
 		var quiet, stop int
 		err := r.Scan(&b.Now, &quiet, &stop)
