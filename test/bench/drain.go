@@ -17,7 +17,7 @@ func drains(ctx context.Context, b *bench, db database) error {
 			b.floor("floor: bare statements", "two workers, 500 places, finisher every 3 ms", 500, true),
 			b.floor("floor: bare statements", "two workers, 24 places as a worker, finisher every 3 ms", 24, true),
 			b.floor("bare statements in turn", "two workers, 500 jobs a claim, no finisher", 500, false),
-			b.worker(1, 0), b.worker(1, 1000), b.worker(2, 0), b.worker(2, 1000),
+			b.worker("noop", 1, 0), b.worker("noop", 1, 1000), b.worker("noop", 2, 0), b.worker("noop", 2, 1000), b.worker("output", 2, 1000),
 		}
 	}
 	for _, p := range b.peers(db) {
@@ -50,19 +50,23 @@ func (b *bench) floor(name, settings string, places int, finisher bool) contesta
 	}}
 }
 
-// worker runs real worker processes; concurrency 0 is the default.
-func (b *bench) worker(processes, concurrency int) contestant {
+// worker runs real worker processes; concurrency 0 is the default. Jobs of kind "output" leave 100 bytes each, others nothing.
+func (b *bench) worker(kind string, processes, concurrency int) contestant {
 	settings := "default settings: 24 places"
 	if concurrency > 0 {
 		settings = fmt.Sprintf("--concurrency=%d", concurrency)
 	}
-	return contestant{"slotq, " + plural(processes, "worker"), settings, func(ctx context.Context, db database) (outcome, error) {
+	name := "slotq, " + plural(processes, "worker")
+	if kind == "output" {
+		name += ", jobs with an output"
+	}
+	return contestant{name, settings, func(ctx context.Context, db database) (outcome, error) {
 		st, err := db.open(ctx)
 		if err != nil {
 			return outcome{}, err
 		}
 		defer st.Close()
-		if _, err := fill(ctx, st, "drain", "noop", b.jobs, nil); err != nil {
+		if _, err := fill(ctx, st, "drain", kind, b.jobs, nil); err != nil {
 			return outcome{}, err
 		}
 		if err := db.analyze(ctx); err != nil {

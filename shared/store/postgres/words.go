@@ -22,7 +22,7 @@ func (w *words) text(portable string) string {
 	if t, ok := w.texts.Load(portable); ok {
 		return t.(string)
 	}
-	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{location}", "j.ctid", "{at ??}", "j.ctid IN (??)", "{among ??}", "??among", "{held ??}", "??held", "{held among ??}", "??pairs", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
+	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{location}", "j.ctid", "{at ??}", "j.ctid IN (??)", "{among ??}", "??among", "{output ??}", "??output", "{held ??}", "??held", "{held among ??}", "??pairs", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
 		"{with queue}", "JOIN slotq_queues q ON q.id = j.queue_id",
 		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
 	var b strings.Builder
@@ -47,6 +47,10 @@ func (w *words) text(portable string) string {
 			list := "$" + strconv.Itoa(n) + "::uuid[]"
 			b.WriteString(query[:i] + "(" + list + ")[width_bucket(j.id, " + list + ")] = j.id")
 			query = rest[len("??among"):]
+		case strings.HasPrefix(rest, "??output"):
+			b.WriteString(query[:i] + "($" + strconv.Itoa(n+1) + "::bytea[])[width_bucket(j.id, $" + strconv.Itoa(n) + "::uuid[])]")
+			n++
+			query = rest[len("??output"):]
 		case strings.HasPrefix(rest, "??"):
 			b.WriteString(strings.TrimSuffix(query[:i], "IN (") + "= ANY ($" + strconv.Itoa(n))
 			query = rest[2:]
@@ -97,6 +101,8 @@ func param(out []any, a any) []any {
 			ids[i] = uuid(h.ID)
 		}
 		return append(out, ids, sortedPairs(a))
+	case sqlstore.Outputs:
+		return append(out, uuids(a.IDs), pgtype.FlatArray[[]byte](a.Outputs))
 	case sqlstore.HeldAmong:
 		return append(out, sortedPairs(a))
 	}

@@ -9,14 +9,20 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-// take archives the held jobs and says for each whether this operation did it. When only some could be moved, nothing
-// tells which, so the transaction begins again and moves them one by one.
-func (c *care) take(ctx context.Context, tx Tx, held []*job.Job, e ending, now job.Time) ([]bool, error) {
+// take archives the held jobs, with what each of them has left (nil = nothing), and says for each whether this operation did it. When only some could be
+// moved, nothing tells which, so the transaction begins again and moves them one by one.
+func (c *care) take(ctx context.Context, tx Tx, held []*job.Job, outputs [][]byte, e ending, now job.Time) ([]bool, error) {
 	mine := make([]bool, len(held))
 	moved, step := 0, 0
 	for from := 0; from < len(held); from += step {
-		p := c.together(held[from:], now)
-		step = p.n
+		some := held[from:]
+		if outputs != nil {
+			some = some[:withOutputs(outputs[from:])]
+		}
+		p := c.together(some, now)
+		if step = p.n; outputs != nil {
+			p.outputs = outputsOf(some[:step], outputs[from:])
+		}
 		n, err := archive(ctx, tx, p, e, now)
 		if err != nil {
 			return nil, err
@@ -100,6 +106,8 @@ type pick struct {
 	where  string
 	args   []any
 	hinted bool // that it finds none may only mean that they are no longer where it looks
+
+	outputs *Outputs // of the jobs, for the archive; nil = none
 }
 
 // pairs picks jobs of several claims; located: by where their rows lie, see byLocation.
@@ -181,8 +189,12 @@ func idsOf(jobs []*job.Job) []job.ID {
 func archive(ctx context.Context, tx Tx, p pick, e ending, now job.Time) (int, error) {
 	var n int64
 	copied := func(rows int64) error { n = rows; return nil }
-	err := tx.Queue(ctx, copied, archiveQuery[e.state]+p.by+" {with queue}"+p.where, append([]any{e.state, now, e.reason, []byte{}, now, now}, p.args...)...)
-	if err != nil {
+	query, args := archiveQuery[e.state], []any{e.state, now, e.reason, []byte{}}
+	if p.outputs != nil {
+		query, args = archiveOutputs[e.state], append(args, *p.outputs)
+	}
+	args = append(append(args, now, now), p.args...)
+	if err := tx.Queue(ctx, copied, query+p.by+" {with queue}"+p.where, args...); err != nil {
 		return 0, err
 	}
 	deleted, err := tx.Exec(ctx, "{delete j} "+p.by+p.where, p.args...)
@@ -192,15 +204,20 @@ func archive(ctx context.Context, tx Tx, p pick, e ending, now job.Time) (int, e
 	return int(n), err
 }
 
-var archiveQuery = map[job.State]string{
-	job.Completed: archiveInto("q.keep_completed_us"),
-	job.Discarded: archiveInto("q.keep_discarded_us"),
-	job.Cancelled: archiveInto("q.keep_cancelled_us"),
+var archiveQuery, archiveOutputs = map[job.State]string{}, map[job.State]string{}
+
+func init() {
+	for state, keep := range map[job.State]string{
+		job.Completed: "q.keep_completed_us", job.Discarded: "q.keep_discarded_us", job.Cancelled: "q.keep_cancelled_us",
+	} {
+		archiveQuery[state] = archiveInto(keep, "?::bytea")
+		archiveOutputs[state] = archiveInto(keep, "CASE WHEN "+keep+" = 0 THEN ?::bytea ELSE {output ??} END") // a stub has none
+	}
 }
 
-func archiveInto(keep string) string {
+func archiveInto(keep, output string) string {
 	return "INSERT INTO slotq_history (state, " + list("") + ", finished_at, state_reason, output, stub, remove_at) SELECT ?::smallint, " + list("j.") +
-		", ?::bigint, ?::text, ?::bytea, CASE WHEN " + keep + " = 0 THEN 1 ELSE 0 END," +
+		", ?::bigint, ?::text, " + output + ", CASE WHEN " + keep + " = 0 THEN 1 ELSE 0 END," +
 		" GREATEST(?::bigint + " + keep + ", ?::bigint + 3600000000, CASE WHEN LENGTH(j.digest) > 0 THEN j.created_at + 86400000000 ELSE 0 END)" +
 		" FROM slotq_jobs j "
 }

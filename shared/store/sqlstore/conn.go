@@ -36,7 +36,7 @@ func (w *Words) text(query string) string {
 		return t.(string)
 	}
 	value := cmp.Or(w.Value, "?")
-	t := strings.NewReplacer("= ?", "= "+value, "LIMIT ?", "LIMIT "+value, "{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{held ??}", "(j.id, j.token) IN (??2)", "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
+	t := strings.NewReplacer("= ?", "= "+value, "LIMIT ?", "LIMIT "+value, "{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{output ??}", "??", "{held ??}", "(j.id, j.token) IN (??2)", "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
 		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "GREATEST(", w.Greatest,
 		"::smallint", "", "::bigint", "", "::bytea", "", "::uuid", "", "::text", "", "::int", "").Replace(query)
 	w.texts.Store(query, t)
@@ -71,10 +71,24 @@ func (w *Words) Expand(query string, args []any) (string, []any) {
 			}
 			continue
 		}
+		if o, ok := arg.(Outputs); ok {
+			out = w.outputs(&b, out, o)
+			continue
+		}
 		out = w.list(&b, out, arg)
 	}
 	b.WriteString(text)
 	return b.String(), out
+}
+
+func (w *Words) outputs(b *strings.Builder, out []any, o Outputs) []any {
+	n := w.padded(len(o.IDs))
+	b.WriteString("CASE j.id" + strings.Repeat(" WHEN ? THEN ?", n) + " END")
+	for k := range n {
+		k = min(k, len(o.IDs)-1)
+		out = append(out, o.IDs[k], o.Outputs[k])
+	}
+	return out
 }
 
 func (w *Words) list(b *strings.Builder, out []any, arg any) []any {

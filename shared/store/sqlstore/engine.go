@@ -25,6 +25,7 @@ import (
 //	             one with Located when they are sorted
 //	{held ??}    the job j is one of a list of job.Held; in an UPDATE j.id IN (??) stands beside it, see giveBack
 //	{held among ??}  the same of HeldAmong, which is not to choose the index; for a Dialect with Located
+//	{output ??}  the output of the job j, which is one of Outputs
 //	{location}   where the row of the job j lies; for a Dialect with Located
 //	{at ??}      the row of the job j lies at one of a list of locations; for a Dialect with Located
 //	{delete j}   DELETE of jobs, alias j

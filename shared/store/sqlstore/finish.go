@@ -102,11 +102,14 @@ func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome,
 		x, y := outcomes[a].Job, outcomes[b].Job
 		return cmp.Or(bytes.Compare(x.Token[:], y.Token[:]), cmp.Compare(x.Priority, y.Priority))
 	})
-	jobs := make([]*job.Job, len(which))
+	jobs, outputs := make([]*job.Job, len(which)), make([][]byte, len(which))
 	for k, i := range which {
-		jobs[k] = outcomes[i].Job
+		jobs[k], outputs[k] = outcomes[i].Job, outcomes[i].Output
 	}
-	mine, err := c.take(ctx, tx, jobs, e, now)
+	if !slices.ContainsFunc(outputs, func(o []byte) bool { return len(o) > 0 }) {
+		outputs = nil
+	}
+	mine, err := c.take(ctx, tx, jobs, outputs, e, now)
 	if err != nil {
 		return err
 	}
@@ -120,8 +123,8 @@ func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome,
 		}
 		verdicts[i] = job.Committed
 		ended = append(ended, o.Job)
-		if len(o.Output) > 0 || len(o.Errors) > 0 {
-			errs, err := encodeErrors(either(o.Errors, o.Job.Errors))
+		if len(o.Errors) > 0 {
+			errs, err := encodeErrors(o.Errors)
 			if err != nil {
 				return err
 			}
@@ -129,11 +132,11 @@ func (c *care) end(ctx context.Context, tx Tx, e ending, outcomes []job.Outcome,
 			if e.reason == job.ReasonMaxCrashes {
 				crashes++ // the one that was too many
 			}
-			details = append(details, []any{blob(o.Output), errs, crashes, e.state, o.Job.ID, o.Job.Token})
+			details = append(details, []any{errs, crashes, e.state, o.Job.ID, o.Job.Token})
 		}
 	}
 	if len(details) > 0 {
-		if _, err := tx.ExecMany(ctx, "UPDATE slotq_history SET output = ?, errors = ?, crashes = ? WHERE state = ? AND id = ? AND token = ? AND stub = 0", details); err != nil {
+		if _, err := tx.ExecMany(ctx, "UPDATE slotq_history SET errors = ?, crashes = ? WHERE state = ? AND id = ? AND token = ? AND stub = 0", details); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ var mutations = map[string][]mutation{
 	"idempotency_last_wins":    nil, // see mutantTx.Insert
 	"finish_believes_history":  nil, // a line in finish.go
 	"shim_outlives_lease":      nil, // in package executor
+	"output_kept_by_a_stub":    {{"INTO slotq_history", "= 0 THEN ?::bytea", "= -1 THEN ?::bytea"}},
 	"prune_all_history":        {{"slotq_history", "remove_at <= ?", "remove_at <> ?"}},
 	"enqueue_skips_history":    {{"SELECT id, nonce, digest FROM slotq_jobs", "state IN (5, 6, 7)", "state IN (0)"}},
 	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},

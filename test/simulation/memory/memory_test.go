@@ -35,9 +35,10 @@ func TestConformance(t *testing.T) {
 			"transaction/a statement that fails among others ends them, and nothing of them stays",
 			"transaction/a COMMIT before all was sent is refused",
 			"transaction/a transaction in which nothing was said ends without error",
-			// Write their rows by SQL.
+			// Write or read their rows by SQL.
 			"queues/no more than 1,000 queues",
 			"diagnose/jobs in slots without a row are strays, all others are not",
+			"outputs/what retention 0 leaves of a job has no output",
 			"api_tokens/no more than 1,000 tokens, and one that is there is still found",
 		},
 	})

@@ -70,6 +70,11 @@ func run() error {
 		m.count(time.Now(), j.RunAt)
 		return nil, nil
 	})
+	output := strings.Repeat("x", 98) // 100 bytes as JSON, like the payload
+	r.Handle("output", func(_ context.Context, j *runner.Job) (any, error) {
+		m.count(time.Now(), j.RunAt)
+		return output, nil
+	})
 	group := &service.Group{}
 	group.Add("nudges", func(ctx context.Context) error { return nudges.Run(ctx, r.Nudge) })
 	group.Add("worker", r.Run)
