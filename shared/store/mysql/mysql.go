@@ -72,6 +72,7 @@ func open(ctx context.Context, connector driver.Connector, connections int) (*En
 		Join:     "STRAIGHT_JOIN", // it would begin with the few queues, read all jobs, and sort them
 		Now:      "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 		Greatest: "GREATEST(",
+		Branch:   "(",
 	}}
 	e.db.SetMaxOpenConns(connections)
 	e.db.SetMaxIdleConns(connections)

@@ -24,7 +24,7 @@ func (w *words) text(portable string) string {
 	}
 	query := strings.NewReplacer("{by id}", "", "{by key}", "", "{location}", "j.ctid", "{at ??}", "j.ctid IN (??)", "{among ??}", "??among", "{output ??}", "??output", "{held ??}", "??held", "{held among ??}", "??pairs", "{delete j}", "DELETE FROM slotq_jobs j", "{delete c}", "DELETE FROM slotq_claims c",
 		"{with queue}", "JOIN slotq_queues q ON q.id = j.queue_id",
-		"{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
+		"{branch}", "(", "{now}", "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Replace(portable)
 	var b strings.Builder
 	n := 0
 	for {

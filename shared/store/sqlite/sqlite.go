@@ -67,7 +67,7 @@ func Open(ctx context.Context, rawURL string, connections int) (*sqlstore.Store,
 		// plan otherwise. It does so while the lock of the writer is held, and of a claim's look for jobs that was 290 µs of 310. It does
 		// not look at values behind a sign.
 		Value:   "+?",
-		DeleteJ: "DELETE FROM slotq_jobs AS j", DeleteC: "DELETE FROM slotq_claims AS c", Join: "CROSS JOIN", Now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)", Greatest: "MAX(", Values: "VALUES ", Pad: true,
+		DeleteJ: "DELETE FROM slotq_jobs AS j", DeleteC: "DELETE FROM slotq_claims AS c", Join: "CROSS JOIN", Now: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)", Greatest: "MAX(", Branch: "SELECT * FROM (", Values: "VALUES ", Pad: true,
 	}}
 	if e.writer, err = sql.Open("sqlite", dsn); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (e *Engine) Exec(ctx context.Context, query string, args ...any) (int64, er
 
 // Dialect implements sqlstore.Engine.
 func (e *Engine) Dialect() sqlstore.Dialect {
-	return sqlstore.Dialect{RowCompare: true, Stretch: true, DerivedUnion: true}
+	return sqlstore.Dialect{RowCompare: true, Stretch: true}
 }
 
 // Class implements sqlstore.Engine.

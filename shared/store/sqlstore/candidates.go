@@ -92,7 +92,7 @@ func (c *candidates) branches(ctx context.Context, tx Tx, conds [5]string, condA
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
-		branches = append(branches, branch(c.dialect, c.look(ofSlot, "j.priority = ?", conds[priority])+c.order()+" LIMIT ?"))
+		branches = append(branches, "{branch}"+c.look(ofSlot, "j.priority = ?", conds[priority])+c.order()+" LIMIT ?)")
 		args = append(args, c.request.Slot.QueueID, c.request.Slot.Slot, priority, c.request.Now, zeroToken)
 		args = append(append(args, condArgs[priority]...), c.limits[priority])
 	}
@@ -135,14 +135,6 @@ func (c *candidates) takesAll(jobs []*job.Job) bool {
 	return !slices.ContainsFunc(jobs, func(j *job.Job) bool {
 		return j.ExpiresAt != 0 || j.Suspect() || j.ConcurrencyKey != "" || c.request.Serves != nil && !c.request.Serves(j.Kind)
 	})
-}
-
-// branch makes one ordered, limited branch of a UNION ALL.
-func branch(d Dialect, query string) string {
-	if d.DerivedUnion {
-		return "SELECT * FROM (" + query + ")"
-	}
-	return "(" + query + ")"
 }
 
 func (c *candidates) order() string {

@@ -24,6 +24,7 @@ type Words struct {
 	Join     string // a join that keeps the order of the tables
 	Now      string
 	Greatest string // "GREATEST(" or another name
+	Branch   string // how a branch of a UNION is opened
 	Values   string // what stands before the rows of a list of pairs: "" or "VALUES "
 	Value    string // how a value is written that stands behind = or LIMIT; "" = ?
 	Pad      bool
@@ -37,7 +38,7 @@ func (w *Words) text(query string) string {
 	}
 	value := cmp.Or(w.Value, "?")
 	t := strings.NewReplacer("= ?", "= "+value, "LIMIT ?", "LIMIT "+value, "{by id}", w.ByID, "{by key}", w.ByKey, "{among ??}", w.Among, "{output ??}", "??", "{held ??}", "(j.id, j.token) IN (??2)", "{delete j}", w.DeleteJ, "{delete c}", w.DeleteC,
-		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "GREATEST(", w.Greatest,
+		"{with queue}", w.Join+" slotq_queues q ON q.id = j.queue_id", "{now}", w.Now, "{branch}", w.Branch, "GREATEST(", w.Greatest,
 		"::smallint", "", "::bigint", "", "::bytea", "", "::uuid", "", "::text", "", "::int", "").Replace(query)
 	w.texts.Store(query, t)
 	return t

@@ -31,6 +31,7 @@ import (
 //	{delete j}   DELETE of jobs, alias j
 //	{delete c}   DELETE of claims, alias c
 //	{with queue} join the queue q of the job j, jobs first
+//	{branch}     opens a branch of a UNION that has an ORDER BY of its own; a parenthesis closes it
 //	{now}        the database's time in microseconds
 type Engine interface {
 	// Begin opens a write transaction at READ COMMITTED or stronger.
@@ -110,12 +111,11 @@ type Rows interface {
 
 // Dialect is where the engines' SQL differs in shape.
 type Dialect struct {
-	RowCompare   bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
-	Stretch      bool // many jobs of one claim are found faster by their part of the primary key than each by its id
-	Located      bool // a row is found fastest by where it lies, which statements can tell
-	Walk         bool // a walk along the primary key through several priorities keeps its order; else each priority is read by itself
-	Lateral      bool // a derived table may refer to what stands before it
-	DerivedUnion bool // a branch of a UNION with ORDER BY must be a derived table; else it is put in parentheses
+	RowCompare bool // (a, b) > (?, ?) uses an index; else it is spelt out, which the others' planners do not see through
+	Stretch    bool // many jobs of one claim are found faster by their part of the primary key than each by its id
+	Located    bool // a row is found fastest by where it lies, which statements can tell
+	Walk       bool // a walk along the primary key through several priorities keeps its order; else each priority is read by itself
+	Lateral    bool // a derived table may refer to what stands before it
 	// Confirm is a statement after which COMMIT waits until all that the transaction has read is as safe as what it has
 	// written; "" = nothing can be read that is not.
 	Confirm string

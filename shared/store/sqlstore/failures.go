@@ -114,8 +114,8 @@ func (c *failures) slot(ctx context.Context, slot job.Slot, page int, now job.Ti
 	var branches []string
 	var args []any
 	for priority := 1; priority <= 4; priority++ {
-		branches = append(branches, branch(c.store.db.Dialect(), "SELECT j.priority, j.id, j.kind, j.token, j.run, j.errors FROM slotq_jobs j {by key}"+
-			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at > ? ORDER BY j.run_at, j.id LIMIT ?"))
+		branches = append(branches, "{branch}SELECT j.priority, j.id, j.kind, j.token, j.run, j.errors FROM slotq_jobs j {by key}"+
+			" WHERE j.queue_id = ? AND j.slot = ? AND j.blocked = 0 AND j.priority = ? AND j.run_at > ? ORDER BY j.run_at, j.id LIMIT ?)")
 		args = append(args, slot.QueueID, slot.Slot, priority, now, page)
 	}
 	var of [5]int

@@ -84,6 +84,9 @@ func placeKeyed(ctx context.Context, tx Tx, in *insertion) error {
 		}
 	}
 	p := places{}
+	if err := p.read(ctx, tx, due); err != nil {
+		return err
+	}
 	var rows [][]any
 	for _, j := range due {
 		if there[j.ID] {
@@ -112,34 +115,43 @@ func keyedRow(j *job.Job) []any {
 // places counts the places taken per key within one transaction that holds the fence.
 type places map[job.Key]int
 
+// read counts the places of the keys of many jobs at once.
+func (p places) read(ctx context.Context, tx Tx, jobs []*job.Job) error {
+	lines, err := readLines(ctx, tx, keysOf(jobs))
+	for k, l := range lines {
+		p[k] = l.taken
+	}
+	return err
+}
+
 // take takes a place of the job's key if its own limit leaves one.
 func (p places) take(ctx context.Context, tx Tx, j *job.Job) (bool, error) {
 	k := keyOf(j)
-	n, ok := p[k]
-	if !ok {
-		var err error
-		if n, err = held(ctx, tx, k); err != nil {
+	if _, ok := p[k]; !ok {
+		if err := p.read(ctx, tx, []*job.Job{j}); err != nil {
 			return false, err
 		}
 	}
-	free := n < j.ConcurrencyLimit
-	if free {
-		n++
+	if p[k] >= j.ConcurrencyLimit {
+		return false, nil
 	}
-	p[k] = n
-	return free, nil
+	p[k]++
+	return true, nil
 }
 
 func keyOf(j *job.Job) job.Key {
 	return job.Key{Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, ConcurrencyKey: j.ConcurrencyKey}
 }
 
-// held is how many places of a key are taken.
-func held(ctx context.Context, tx Tx, k job.Key) (n int, err error) {
-	rows, err := tx.Query(ctx, "SELECT COUNT(*) FROM slotq_keyed WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting = 0",
-		k.QueueID, k.Slot.Slot, k.ConcurrencyKey)
-	err = each(rows, err, func(r Rows) error { return r.Scan(&n) })
-	return n, err
+// keysOf are the concurrency keys of the jobs that have one, each once, in their order.
+func keysOf(jobs []*job.Job) (keys []job.Key) {
+	seen := map[job.Key]bool{}
+	for _, j := range jobs {
+		if k := keyOf(j); j.ConcurrencyKey != "" && !seen[k] {
+			seen[k], keys = true, append(keys, k)
+		}
+	}
+	return keys
 }
 
 // place gives a place to a due job that the claim has met without one, or sends it to wait; the fence is held.
@@ -162,80 +174,28 @@ func place(ctx context.Context, tx Tx, p places, j *job.Job) (bool, error) {
 // leaveKeys takes the jobs, which have just ended or been put back, out of their keys' places and lets the next ones in.
 // The fences are held.
 func leaveKeys(ctx context.Context, tx Tx, jobs []*job.Job) error {
-	seen := map[job.Key]bool{}
+	var rows [][]any
 	for _, j := range jobs {
 		if j.ConcurrencyKey == "" {
 			continue
 		}
-		k := keyOf(j)
-		row := []any{k.QueueID, k.Slot.Slot, k.ConcurrencyKey, 0, j.CreatedAt, j.ID}
-		waiting := append([]any(nil), row...)
-		waiting[3] = 1
-		// Two statements with equal keys, not one with IN: on a small table that one may lock other slots' rows.
-		if _, err := tx.ExecMany(ctx, `DELETE FROM slotq_keyed WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting = ? AND created_at = ? AND id = ?`,
-			[][]any{row, waiting}); err != nil {
-			return err
+		row := func(waiting int) []any {
+			return []any{j.QueueID, j.Slot, j.ConcurrencyKey, waiting, j.CreatedAt, j.ID}
 		}
-		seen[k] = true
-	}
-	for k := range seen {
-		if _, err := admit(ctx, tx, k); err != nil {
-			return err
+		rows = append(rows, row(0))
+		if j.Token.IsZero() { // nobody held it, so it may have waited
+			// Two statements with equal keys, not one with IN: on a small table that one may lock other slots' rows.
+			rows = append(rows, row(1))
 		}
 	}
-	return nil
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := tx.ExecMany(ctx, "DELETE FROM slotq_keyed"+keyedRowIs, rows); err != nil {
+		return err
+	}
+	_, err := admit(ctx, tx, keysOf(jobs))
+	return err
 }
 
-// admitRows is how many waiting jobs one look reads; a key with more free places looks again.
-const admitRows = 16
-
-// admit lets the first waiting jobs of a key in while their own limits leave a place; the fence is held.
-func admit(ctx context.Context, tx Tx, k job.Key) (admitted int, err error) {
-	taken, err := held(ctx, tx, k)
-	if err != nil {
-		return 0, err
-	}
-	type waiter struct {
-		created job.Time
-		id      job.ID
-		limit   int
-	}
-	for {
-		var waiters []waiter
-		rows, err := tx.Query(ctx, `SELECT created_at, id, concurrency_limit FROM slotq_keyed
-			WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting = 1 ORDER BY created_at, id LIMIT ?`,
-			k.QueueID, k.Slot.Slot, k.ConcurrencyKey, admitRows)
-		err = each(rows, err, func(r Rows) error {
-			var w waiter
-			err := r.Scan(&w.created, &w.id, &w.limit)
-			waiters = append(waiters, w)
-			return err
-		})
-		if err != nil {
-			return admitted, err
-		}
-		for _, w := range waiters {
-			if taken >= w.limit {
-				return admitted, nil
-			}
-			n, err := tx.Exec(ctx, "UPDATE slotq_jobs {by id} SET blocked = 0 WHERE id = ? AND blocked = 1", w.id)
-			if err != nil {
-				return admitted, err
-			}
-			set := "UPDATE slotq_keyed SET waiting = 0"
-			if n == 0 { // its job is gone: only a defect leaves such a row, and it must not stop the key
-				set = "DELETE FROM slotq_keyed"
-			} else {
-				taken++
-				admitted++
-			}
-			if _, err := tx.Exec(ctx, set+" WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting = 1 AND created_at = ? AND id = ?",
-				k.QueueID, k.Slot.Slot, k.ConcurrencyKey, w.created, w.id); err != nil {
-				return admitted, err
-			}
-		}
-		if len(waiters) < admitRows {
-			return admitted, nil
-		}
-	}
-}
+const keyedRowIs = " WHERE queue_id = ? AND slot = ? AND concurrency_key = ? AND waiting = ? AND created_at = ? AND id = ?"

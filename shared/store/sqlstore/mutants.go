@@ -53,7 +53,7 @@ var mutations = map[string][]mutation{
 	"orphans_only_of_the_dead": {{"LEFT JOIN slotq_workers", "w.id IS NULL OR w.dead = 1", "w.dead = 1"}},
 	"claim_not_looked_for":     {{"SELECT ids FROM slotq_claims", "token = ?", "token = ? AND 1 = 0"}},
 	"run_at_ignored":           {{"j.token = ?", "j.run_at <= ?", "(j.run_at <= ? OR 1 = 1)"}},
-	"limit_not_tested":         {{"COUNT(*) FROM slotq_keyed", "COUNT(*)", "0 * COUNT(*)"}},
+	"limit_not_tested":         {{"FROM slotq_keyed {by key}", "WHERE queue_id", "WHERE waiting = 1 AND queue_id"}},
 	"key_kept_when_put_back":   {{"crashes = ?, snoozes = ?", ", key_held = 0", ""}},
 	"pause_not_in_the_fence":   {{"UPDATE slotq_slots SET epoch", " AND paused = 0", ""}},
 	"revoked_token_lives":      {{"UPDATE slotq_api_tokens SET revoked_at", "revoked_at = ?", "revoked_at = 0 * ?"}},

@@ -71,7 +71,7 @@ func (s *Store) unblock(ctx context.Context, k job.Key) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		admitted, err := admit(ctx, tx, k)
+		admitted, err := admit(ctx, tx, []job.Key{k})
 		if n = int(gone) + admitted; err == nil && n == 0 {
 			return errNothing
 		}

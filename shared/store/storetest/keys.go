@@ -29,6 +29,40 @@ var keysTests = []Test{
 			equal(f, "left", len(jobs), 0)
 		}
 	}},
+	{"when many jobs of many keys end together, each key lets in as many as its limit leaves", 10, func(f *fixture) {
+		q := f.queue("keys", slots(2))
+		limits := map[string]int{"wide": 20, "wider": 45}
+		for i := range 40 {
+			limits[fmt.Sprint("narrow", i)] = 1
+		}
+		var jobs []*job.Job
+		left := map[string]int{}
+		for key, limit := range limits {
+			left[key] = 3*limit - 1
+			jobs = append(jobs, f.jobs(q, left[key], concurrencyKey(key, limit))...)
+		}
+		f.enqueue(jobs...)
+		w := f.worker()
+		for range 3 {
+			var outcomes []job.Outcome
+			running := map[string]int{}
+			for slot := 1; slot <= 2; slot++ {
+				c, err := w.take(w.request(q, slot, 1000, f.now))
+				f.ok(err)
+				for _, j := range c.Jobs {
+					running[j.ConcurrencyKey]++
+					outcomes = append(outcomes, completed(j))
+				}
+			}
+			for key, limit := range limits {
+				equal(f, "running of "+key, running[key], min(limit, left[key]))
+				left[key] -= running[key]
+			}
+			f.allCommitted(w.settle(f.now, outcomes...))
+		}
+		equal(f, "rows", f.rows(), 0)
+		equal(f, "places", f.db.count(f, "SELECT COUNT(*) FROM slotq_keyed"), 0)
+	}},
 	{"keys do not meet over queues, nor other keys, nor jobs without one", 10, func(f *fixture) {
 		q, other := f.queue("keys"), f.queue("other")
 		w := f.worker()
