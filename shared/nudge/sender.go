@@ -13,10 +13,10 @@ import (
 	"github.com/slotq/slotq/shared/prefer"
 )
 
-// The pace of a sender. Slots that are nudged while it rests are sent once afterwards, so a busy slot costs one
-// datagram a rest; a rest grows with what was sent, so a process sends at most 5,000 a second.
+// The pace of a sender. After each round it rests for perSend for each datagram sent, so a process sends at most 5,000 a second; slots
+// that are nudged while it rests are sent once afterwards. A rest of a millisecond more gathered no more at 3,000 jobs a second, and
+// at 300 it was a tenth of the median from the answer to the start.
 const (
-	rest    = time.Millisecond
 	perSend = 200 * time.Microsecond
 
 	maxPending = 4096 // slots and kinds; those beyond are polled for
@@ -103,7 +103,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		case <-s.wake:
 		}
 		sent := s.round(ctx, conn, &asks)
-		pause.Reset(rest + time.Duration(sent)*perSend)
+		pause.Reset(time.Duration(max(sent, 1)) * perSend)
 		select {
 		case <-ctx.Done():
 			return nil
