@@ -18,12 +18,14 @@ var common = []string{
 }
 
 var (
-	// jobColumns are in the order of jobRow: those that every job names, those that a job with other limits names, and the rest.
+	// jobColumns are in the order of jobRow: those that every job names, those that a job names which somebody may send again or which
+	// has a unique_key, those that a job with other limits names, and the rest.
 	jobColumns = []string{
 		"id", "queue_id", "slot", "run_at", "kind", "payload", "created_at", "nonce",
+		"digest", "unique_key",
 		"priority", "max_attempts", "max_crashes", "timeout_us", "queue_timeout_us", "tags", "metadata", "errors",
-		"token", "cancel_at", "attempt", "run", "crashes", "snoozes", "backoff", "expires_at", "unique_key", "concurrency_key",
-		"concurrency_limit", "started_at", "digest", "blocked", "key_held",
+		"token", "cancel_at", "attempt", "run", "crashes", "snoozes", "backoff", "expires_at", "concurrency_key",
+		"concurrency_limit", "started_at", "blocked", "key_held",
 	}
 
 	// waitingJob and finishedJob select the same shape from the two tables; the digest fills a place whose type must fit.
@@ -93,31 +95,34 @@ func jobRow(j *job.Job, nonce int64) ([]any, error) {
 	}
 	return []any{
 		j.ID, j.QueueID, j.Slot, j.RunAt, j.Kind, blob(j.Payload), j.CreatedAt, nonce,
+		blob(j.Digest), j.UniqueKey,
 		j.Priority, j.MaxAttempts, j.MaxCrashes, j.Timeout.Microseconds(), j.QueueTimeout.Microseconds(), blob(j.Tags), blob(j.Metadata), errs,
-		j.Token, j.CancelAt, j.Attempt, j.Run, j.Crashes, j.Snoozes, backoff, j.ExpiresAt, j.UniqueKey, j.ConcurrencyKey,
-		j.ConcurrencyLimit, j.StartedAt, blob(j.Digest), flag(j.Blocked), flag(j.KeyHeld),
+		j.Token, j.CancelAt, j.Attempt, j.Run, j.Crashes, j.Snoozes, backoff, j.ExpiresAt, j.ConcurrencyKey,
+		j.ConcurrencyLimit, j.StartedAt, flag(j.Blocked), flag(j.KeyHeld),
 	}, nil
 }
 
-// How many of jobColumns are named by a job that has the defaults in all others, and by one that has other limits than these.
-const named, limited = 8, 16
+// How many of jobColumns are named by a job that has the defaults in all others, by one that may be sent again or has a unique_key,
+// and by one that has other limits than these.
+const named, resent, limited = 8, 10, 18
 
 // naming is how many of jobColumns a new job needs: the others have their defaults, see the migrations 003 and 004.
 func naming(j *job.Job) int {
 	switch {
 	case !(j.Token.IsZero() && j.CancelAt == 0 && j.Attempt == 1 && j.Run == 0 && j.Crashes == 0 && j.Snoozes == 0 && j.Backoff.Kind == "" &&
-		j.ExpiresAt == 0 && j.UniqueKey == "" && j.ConcurrencyKey == "" && j.ConcurrencyLimit == 0 && j.StartedAt == 0 && len(j.Digest) == 0 &&
-		!j.Blocked && !j.KeyHeld):
+		j.ExpiresAt == 0 && j.ConcurrencyKey == "" && j.ConcurrencyLimit == 0 && j.StartedAt == 0 && !j.Blocked && !j.KeyHeld):
 		return len(jobColumns)
 	case !(j.Priority == 2 && j.MaxAttempts == 25 && j.MaxCrashes == 5 && j.Timeout == 0 && j.QueueTimeout == time.Minute &&
 		len(j.Tags) == 0 && len(j.Metadata) == 0 && len(j.Errors) == 0):
 		return limited
+	case len(j.Digest) > 0 || j.UniqueKey != "":
+		return resent
 	}
 	return named
 }
 
 // insertJobs names the columns with a default only when one of the jobs has something else there: a column of a row costs MySQL
-// and MariaDB 1 µs, and a plain job names a quarter of them. In groups, so that there are three texts and not thousands.
+// and MariaDB 1 µs, and a plain job names a quarter of them. In groups, so that there are four texts and not thousands.
 func insertJobs(ctx context.Context, tx Tx, jobs []*job.Job, nonce int64, quiet bool) error {
 	n := 0
 	for _, j := range jobs {

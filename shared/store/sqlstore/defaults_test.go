@@ -58,9 +58,12 @@ func TestAJobThatSaysMoreThanTheDefaultsNamesTheirColumns(t *testing.T) {
 				changed, at = append(changed, column), i
 			}
 		}
-		want := limited
-		if at >= limited {
-			want = len(jobColumns)
+		want := len(jobColumns)
+		switch {
+		case at < resent:
+			want = resent
+		case at < limited:
+			want = limited
 		}
 		if n := naming(j); strings.Join(changed, " ") != field || at < named || n != want {
 			t.Errorf("with another %s the columns %v change, and it names the first %d, want %d", field, changed, n, want)
