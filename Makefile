@@ -57,7 +57,7 @@ $(WITH_SERVERS):
 	@go build -o $@ ./shared/store/dbserver/cmd/with-servers
 
 test: $(WITH_SERVERS) ## all tests, with the race detector, on database servers of their own
-	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) $(RACE) -skip "$(ALONE)" $(TESTED) && $(GOTEST) -v $(IN_FULL)'
+	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) $(RACE) -skip "$(ALONE)" $(TESTED) && $(GOTEST) -v $(IN_FULL) && $(GOTEST) -tags ledger -run Ledger ./shared/store/sqlstore'
 
 race: $(WITH_SERVERS) ## all tests three times in shuffled order, for what happens rarely
 	@$(WITH_SERVERS) --fast -- sh -c '$(GOTEST) -timeout 45m $(RACE) -count 3 -shuffle on $(TESTED)'

@@ -66,12 +66,14 @@ func endWaiting(ctx context.Context, tx Tx, j *job.Job, e ending, now job.Time) 
 	return true, leave(ctx, tx, j)
 }
 
-// leave frees what a job that is gone from jobs has held.
+// leave frees what a job has held that is gone from jobs, where nobody held it. When j was read somebody may have.
 func leave(ctx context.Context, tx Tx, j *job.Job) error {
 	if err := free(ctx, tx, []*job.Job{j}); err != nil {
 		return err
 	}
-	return leaveKeys(ctx, tx, []*job.Job{j})
+	waiting := *j
+	waiting.Token = zeroToken
+	return leaveKeys(ctx, tx, []*job.Job{&waiting})
 }
 
 // Delete implements store.Jobs.

@@ -85,9 +85,11 @@ func (w *Words) Expand(query string, args []any) (string, []any) {
 func (w *Words) outputs(b *strings.Builder, out []any, o Outputs) []any {
 	n := w.padded(len(o.IDs))
 	b.WriteString("CASE j.id" + strings.Repeat(" WHEN ? THEN ?", n) + " END")
-	for k := range n {
-		k = min(k, len(o.IDs)-1)
-		out = append(out, o.IDs[k], o.Outputs[k])
+	for k, id := range o.IDs {
+		out = append(out, id, o.Outputs[k])
+	}
+	for range n - len(o.IDs) {
+		out = append(out, o.IDs[0], []byte{}) // the first one counts
 	}
 	return out
 }

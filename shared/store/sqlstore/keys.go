@@ -183,7 +183,7 @@ func leaveKeys(ctx context.Context, tx Tx, jobs []*job.Job) error {
 			return []any{j.QueueID, j.Slot, j.ConcurrencyKey, waiting, j.CreatedAt, j.ID}
 		}
 		rows = append(rows, row(0))
-		if j.Token.IsZero() { // nobody held it, so it may have waited
+		if j.Token.IsZero() { // nobody held it, so it may have waited; what a claim held has a place
 			// Two statements with equal keys, not one with IN: on a small table that one may lock other slots' rows.
 			rows = append(rows, row(1))
 		}

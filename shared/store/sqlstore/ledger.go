@@ -4,6 +4,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/slotq/slotq/shared/job"
@@ -27,7 +28,7 @@ func plant(e Engine) Engine { return ledgerEngine{e} }
 // planted says which defect is in: none.
 const planted = ""
 
-// archiveArgs is how many arguments of an archive stand before those of the jobs that it picks.
+// archiveArgs is how many arguments of an archive stand before those of the jobs that it picks, beside their outputs.
 const archiveArgs = 6
 
 type ledgerEngine struct{ Engine }
@@ -70,7 +71,7 @@ func (t ledgerTx) Queue(ctx context.Context, matched func(n int64) error, query 
 
 func (t ledgerTx) ended(ctx context.Context, n int64, query string, args []any) error {
 	condition := query[strings.LastIndex(query, " WHERE "):]
-	condArgs := args[archiveArgs:]
+	condArgs := slices.DeleteFunc(slices.Clone(args), func(a any) bool { _, outputs := a.(Outputs); return outputs })[archiveArgs:]
 	if token, ok := condArgs[len(condArgs)-1].(job.Token); ok && token.IsZero() {
 		return nil // a waiting job that was cancelled or purged: no run has ended it
 	}

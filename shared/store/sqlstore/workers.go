@@ -51,24 +51,26 @@ func (s *Store) beat(ctx context.Context, w job.WorkerID, running []job.ID) (b j
 	if err != nil {
 		return b, err
 	}
-	// Not beat_at, which is from before the write was safe: the way back of the time is what the worker's clock may be behind.
+	if len(running) > 0 {
+		rows, err := s.beats.Query(ctx, "SELECT id, token FROM slotq_jobs j {by id} WHERE id IN (??) AND cancel_at <> 0", running)
+		err = each(rows, err, func(r Rows) error {
+			var h job.Held
+			err := r.Scan(&h.ID, &h.Token)
+			if h.Token.Worker() == w {
+				b.Cancelled = append(b.Cancelled, h.ID)
+			}
+			return err
+		})
+		if err != nil {
+			return b, err
+		}
+	}
+	// The time is read last, and is not beat_at, from before the write was safe: its way back is what the worker's clock may be behind.
 	rows, err := s.beats.Query(ctx, "SELECT {now}, quiet, stop FROM slotq_workers WHERE id = ?", w)
 	err = each(rows, err, func(r Rows) error {
 		var quiet, stop int
 		err := r.Scan(&b.Now, &quiet, &stop)
 		b.Quiet, b.Stop = quiet != 0, stop != 0
-		return err
-	})
-	if err != nil || len(running) == 0 {
-		return b, err
-	}
-	rows, err = s.beats.Query(ctx, "SELECT id, token FROM slotq_jobs j {by id} WHERE id IN (??) AND cancel_at <> 0", running)
-	err = each(rows, err, func(r Rows) error {
-		var h job.Held
-		err := r.Scan(&h.ID, &h.Token)
-		if h.Token.Worker() == w {
-			b.Cancelled = append(b.Cancelled, h.ID)
-		}
 		return err
 	})
 	return b, err

@@ -29,34 +29,39 @@ var keysTests = []Test{
 			equal(f, "left", len(jobs), 0)
 		}
 	}},
-	{"when many jobs of many keys end together, each key lets in as many as its limit leaves", 10, func(f *fixture) {
+	{"when many jobs of many keys end together, each key lets in as many as its limit leaves, in the order of their making", 10, func(f *fixture) {
 		q := f.queue("keys", slots(2))
 		limits := map[string]int{"wide": 20, "wider": 45}
 		for i := range 40 {
 			limits[fmt.Sprint("narrow", i)] = 1
 		}
-		var jobs []*job.Job
-		left := map[string]int{}
+		left := map[string][]*job.Job{}
 		for key, limit := range limits {
-			left[key] = 3*limit - 1
-			jobs = append(jobs, f.jobs(q, left[key], concurrencyKey(key, limit))...)
+			left[key] = f.jobs(q, 3*limit-1, concurrencyKey(key, limit))
+			f.enqueue(left[key]...)
 		}
-		f.enqueue(jobs...)
 		w := f.worker()
 		for range 3 {
 			var outcomes []job.Outcome
-			running := map[string]int{}
+			running := map[string]map[job.ID]bool{}
 			for slot := 1; slot <= 2; slot++ {
 				c, err := w.take(w.request(q, slot, 1000, f.now))
 				f.ok(err)
 				for _, j := range c.Jobs {
-					running[j.ConcurrencyKey]++
+					if running[j.ConcurrencyKey] == nil {
+						running[j.ConcurrencyKey] = map[job.ID]bool{}
+					}
+					running[j.ConcurrencyKey][j.ID] = true
 					outcomes = append(outcomes, completed(j))
 				}
 			}
 			for key, limit := range limits {
-				equal(f, "running of "+key, running[key], min(limit, left[key]))
-				left[key] -= running[key]
+				n := min(limit, len(left[key]))
+				equal(f, "running of "+key, len(running[key]), n)
+				for _, j := range left[key][:n] {
+					equal(f, "the first of "+key+" runs", running[key][j.ID], true)
+				}
+				left[key] = left[key][n:]
 			}
 			f.allCommitted(w.settle(f.now, outcomes...))
 		}
@@ -228,6 +233,18 @@ var keysTests = []Test{
 			f.Fatal("nothing was freed")
 		}
 		equal(f, "claimed after the sweep", claimAllSlots(), len(lost))
+	}},
+	{"a waiting job whose row is gone stops no other", 8, func(f *fixture) {
+		q := f.queue("keys")
+		mine := []func(*job.Spec){concurrencyKey("k", 1), kind("mine")}
+		f.enqueue(f.job(q, concurrencyKey("k", 1)), f.job(q, mine...), f.job(q, mine...), f.job(q, concurrencyKey("k", 1)))
+		w := f.worker()
+		first := w.one(q)
+		f.db.exec(f, "DELETE FROM slotq_jobs WHERE kind = 'mine'") // what nobody foresaw
+		w.none(q)
+		w.commit(completed(first))
+		w.commit(completed(w.one(q)))
+		equal(f, "places", f.db.count(f, "SELECT COUNT(*) FROM slotq_keyed"), 0)
 	}},
 }
 

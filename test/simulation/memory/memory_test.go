@@ -100,6 +100,12 @@ func past(s *Store, statement string) (n int64, err error) {
 				j.Crashes = 1
 			}
 		})
+	case "DELETE FROM slotq_jobs WHERE kind = 'mine'":
+		each(func(j *job.Job) {
+			if j.Kind == "mine" {
+				s.remove(j)
+			}
+		})
 	case "DELETE FROM slotq_jobs WHERE run > 0":
 		each(func(j *job.Job) {
 			if j.Run > 0 {
