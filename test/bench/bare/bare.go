@@ -44,7 +44,7 @@ func On(ctx context.Context, rawURL string) (Statements, error) {
 		pool, err := pgxpool.New(ctx, rawURL)
 		return onPostgres{pool}, err
 	case "sqlite":
-		return onSQLite(rawURL)
+		return onSQLite(ctx, rawURL)
 	}
 	return onMySQL(u)
 }

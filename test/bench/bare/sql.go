@@ -3,6 +3,7 @@ package bare
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -14,13 +15,56 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-func onSQLite(rawURL string) (Statements, error) {
+func onSQLite(ctx context.Context, rawURL string) (Statements, error) {
 	d, err := SQLite(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	d.SetMaxOpenConns(1) // there is one writer anyway
-	return onSQL{d, "BEGIN IMMEDIATE", "DELETE FROM slotq_jobs WHERE id IN (%s) AND token = ?", true}, nil
+	conn, err := d.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	one := make(chan *prepared, 1) // there is one writer anyway
+	one <- &prepared{conn, map[string]*sql.Stmt{}}
+	return onSQL{d, "BEGIN IMMEDIATE", "DELETE FROM slotq_jobs WHERE id IN (%s) AND token = ?", one}, nil
+}
+
+// prepared is SQLite's connection, which compiles each statement once. Values stand behind a sign, since it would plan a statement
+// anew when they change: see package sqlite.
+type prepared struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+var behindSigns = strings.NewReplacer("= ?", "= +?", "LIMIT ?", "LIMIT +?")
+
+func (p *prepared) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := p.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := p.conn.PrepareContext(ctx, behindSigns.Replace(query))
+	if err == nil {
+		p.stmts[query] = s
+	}
+	return s, err
+}
+
+// ExecContext implements session.
+func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.WithoutCancel(ctx), args...) // a context that can end costs each statement a goroutine
+}
+
+// QueryContext implements session.
+func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(context.WithoutCancel(ctx), args...)
 }
 
 // SQLite opens a file at full durability.
@@ -31,7 +75,7 @@ func SQLite(rawURL string) (*sql.DB, error) {
 func onMySQL(u *url.URL) (Statements, error) {
 	pw, _ := u.User.Password()
 	d, err := sql.Open("mysql", u.User.Username()+":"+pw+"@tcp("+u.Host+")"+u.Path+"?interpolateParams=true&clientFoundRows=true&tx_isolation=%27READ-COMMITTED%27")
-	return onSQL{d, "BEGIN", "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id) WHERE id IN (%s) AND token = ?", false}, err
+	return onSQL{d, "BEGIN", "DELETE j FROM slotq_jobs j FORCE INDEX (slotq_jobs_id) WHERE id IN (%s) AND token = ?", nil}, err
 }
 
 const columns = "id, queue_id, slot, priority, run_at, token, cancel_at, kind, payload, attempt, max_attempts, run, crashes, max_crashes, snoozes, " +
@@ -41,19 +85,33 @@ const columns = "id, queue_id, slot, priority, run_at, token, cancel_at, kind, p
 type onSQL struct {
 	db            *sql.DB
 	begin, remove string
-	rowByRow      bool // an INSERT takes one
+	one           chan *prepared // holds SQLite's connection, on which an INSERT takes a row at a time; nil = MySQL
+}
+
+// session is a connection.
+type session interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // Close implements Statements.
 func (b onSQL) Close() error { return b.db.Close() }
 
 // transaction runs statements on one connection; do is one that returns no rows.
-func (b onSQL) transaction(ctx context.Context, f func(conn *sql.Conn, do func(query string, args ...any) error) error) error {
-	conn, err := b.db.Conn(ctx)
-	if err != nil {
-		return err
+func (b onSQL) transaction(ctx context.Context, f func(conn session, do func(query string, args ...any) error) error) error {
+	var conn session
+	if b.one != nil {
+		p := <-b.one
+		defer func() { b.one <- p }()
+		conn = p
+	} else {
+		c, err := b.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		conn = c
 	}
-	defer conn.Close()
 	do := func(query string, args ...any) error {
 		_, err := conn.ExecContext(ctx, query, args...)
 		return err
@@ -70,7 +128,7 @@ func (b onSQL) transaction(ctx context.Context, f func(conn *sql.Conn, do func(q
 // Claim implements Statements.
 func (b onSQL) Claim(ctx context.Context, queue int32, slot int, worker job.WorkerID, n int) (c Claimed, err error) {
 	c.Token = job.NewToken(worker)
-	err = b.transaction(ctx, func(conn *sql.Conn, do func(string, ...any) error) error {
+	err = b.transaction(ctx, func(conn session, do func(string, ...any) error) error {
 		if err := do("UPDATE slotq_slots SET epoch = epoch + 1 WHERE queue_id = ? AND slot = ? AND paused = 0", queue, slot); err != nil {
 			return err
 		}
@@ -103,7 +161,7 @@ func (b onSQL) Claim(ctx context.Context, queue int32, slot int, worker job.Work
 
 // Finish implements Statements.
 func (b onSQL) Finish(ctx context.Context, worker job.WorkerID, claims []Claimed) error {
-	return b.transaction(ctx, func(_ *sql.Conn, do func(string, ...any) error) error {
+	return b.transaction(ctx, func(_ session, do func(string, ...any) error) error {
 		for _, c := range claims {
 			marks, args := in(c.IDs)
 			args = append(args, c.Token)
@@ -124,7 +182,7 @@ func (b onSQL) Finish(ctx context.Context, worker job.WorkerID, claims []Claimed
 // Enqueue implements Statements. A plain INSERT commits by itself; SQLite wants a row at a time, whose statement is compiled once.
 func (b onSQL) Enqueue(ctx context.Context, queue int32, slots int, payloads [][]byte) error {
 	rows := newRows(queue, slots, payloads)
-	if !b.rowByRow {
+	if b.one == nil {
 		var args []any
 		for _, row := range rows {
 			args = append(args, row...)
@@ -133,16 +191,12 @@ func (b onSQL) Enqueue(ctx context.Context, queue int32, slots int, payloads [][
 		_, err := b.db.ExecContext(ctx, "INSERT INTO slotq_jobs ("+strings.Join(newColumns, ", ")+") VALUES "+strings.TrimSuffix(strings.Repeat(mark, len(rows)), ","), args...)
 		return err
 	}
-	return b.transaction(ctx, func(conn *sql.Conn, _ func(string, ...any) error) error {
-		insert, err := conn.PrepareContext(ctx, "INSERT INTO slotq_jobs ("+strings.Join(newColumns, ", ")+", priority, max_attempts, max_crashes, timeout_us, queue_timeout_us, "+
-			"tags, metadata, errors, token, cancel_at, attempt, run, crashes, snoozes, backoff, expires_at, unique_key, concurrency_key, concurrency_limit, started_at, digest, blocked, key_held) "+
-			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 2, 25, 5, 0, 60000000, x'', x'', x'', zeroblob(16), 0, 1, 0, 0, 0, x'', 0, '', '', 0, 0, x'', 0, 0)")
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
+	return b.transaction(ctx, func(_ session, do func(string, ...any) error) error {
+		insert := "INSERT INTO slotq_jobs (" + strings.Join(newColumns, ", ") + ", priority, max_attempts, max_crashes, timeout_us, queue_timeout_us, " +
+			"tags, metadata, errors, token, cancel_at, attempt, run, crashes, snoozes, backoff, expires_at, unique_key, concurrency_key, concurrency_limit, started_at, digest, blocked, key_held) " +
+			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 2, 25, 5, 0, 60000000, x'', x'', x'', zeroblob(16), 0, 1, 0, 0, 0, x'', 0, '', '', 0, 0, x'', 0, 0)"
 		for _, row := range rows {
-			if _, err := insert.ExecContext(context.Background(), row...); err != nil { // a context that can end costs each row a goroutine
+			if err := do(insert, row...); err != nil {
 				return err
 			}
 		}
