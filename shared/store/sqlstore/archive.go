@@ -9,8 +9,8 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-// take archives the held jobs, with what each of them has left (nil = nothing), and says for each whether this operation did it. When only some could be
-// moved, nothing tells which, so the transaction begins again and moves them one by one.
+// take archives the held jobs, with what each of them has left (nil = nothing), and says for each whether this operation did
+// it. When only some could be moved, nothing tells which, so the transaction begins again and moves them one by one.
 func (c *care) take(ctx context.Context, tx Tx, held []*job.Job, outputs [][]byte, e ending, now job.Time) ([]bool, error) {
 	mine := make([]bool, len(held))
 	moved, step := 0, 0
@@ -204,15 +204,22 @@ func archive(ctx context.Context, tx Tx, p pick, e ending, now job.Time) (int, e
 	return int(n), err
 }
 
-var archiveQuery, archiveOutputs = map[job.State]string{}, map[job.State]string{}
+var (
+	archiveQuery   = archives(func(string) string { return "?::bytea" })
+	archiveOutputs = archives(func(keep string) string { // a stub has none
+		return "CASE WHEN " + keep + " = 0 THEN ?::bytea ELSE {output ??} END"
+	})
+)
 
-func init() {
-	for state, keep := range map[job.State]string{
+// archives are the statements for each final state; output is what they say for it.
+func archives(output func(keep string) string) map[job.State]string {
+	texts := map[job.State]string{
 		job.Completed: "q.keep_completed_us", job.Discarded: "q.keep_discarded_us", job.Cancelled: "q.keep_cancelled_us",
-	} {
-		archiveQuery[state] = archiveInto(keep, "?::bytea")
-		archiveOutputs[state] = archiveInto(keep, "CASE WHEN "+keep+" = 0 THEN ?::bytea ELSE {output ??} END") // a stub has none
 	}
+	for state, keep := range texts {
+		texts[state] = archiveInto(keep, output(keep))
+	}
+	return texts
 }
 
 func archiveInto(keep, output string) string {
