@@ -2,12 +2,10 @@ package sqlstore_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/store/sqlite"
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
@@ -36,26 +34,14 @@ func TestAJobThatIsCancelledOnceItWaitsForItsKeyAgainLeavesNoPlaceInTheLine(t *t
 			t.Fatal(err)
 		}
 	}
-	url := "sqlite:" + filepath.Join(t.TempDir(), "slotq.db")
-	open := func() *sqlstore.Store {
-		s, err := sqlite.Open(ctx, url, 2)
-		fail(err)
-		t.Cleanup(func() { s.Close() })
-		return s
-	}
-	s, other := open(), open()
-	fail(s.Migrate(ctx))
-	q := job.NewQueue("q")
-	q.Slots, q.KeySlots = 1, 1
-	q, err := s.EnsureQueue(ctx, q, now)
-	fail(err)
+	s, open := fresh(t)
+	other := open()
+	q, w := atWork(t, s, now)
 	one := 1
 	spec := job.Spec{Kind: "k", ConcurrencyKey: "c", ConcurrencyLimit: &one}
 	first, second := spec.Make(q, now), spec.Make(q, now)
-	_, err = s.Enqueue(ctx, []*job.Job{first, second}, false)
+	_, err := s.Enqueue(ctx, []*job.Job{first, second}, false)
 	fail(err)
-	w := job.NewWorkerID()
-	fail(s.Register(ctx, job.Worker{ID: w, Name: "w", Lease: time.Minute, Kinds: []string{"*"}, StartedAt: now}))
 	claim := func(want ...*job.Job) []*job.Job {
 		t.Helper()
 		got, err := other.Claim(ctx, job.ClaimRequest{Worker: w, Token: job.NewToken(w), Slot: job.Slot{QueueID: q.ID, Slot: 1}, Queue: "q", Max: 10, Now: now})

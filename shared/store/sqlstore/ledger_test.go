@@ -4,13 +4,11 @@ package sqlstore_test
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/store/sqlite"
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
@@ -34,27 +32,13 @@ func (b book) ends(ctx context.Context, t *testing.T) (n int) {
 
 func TestTheLedgerHasEachEndWhateverTheJobLeft(t *testing.T) {
 	ctx, now := t.Context(), job.TimeOf(time.Date(2041, 5, 1, 12, 0, 0, 0, time.UTC))
-	s, err := sqlite.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "slotq.db"), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s, _ := fresh(t)
 	var b book
 	s.Wrap(func(e sqlstore.Engine) sqlstore.Engine { b = book{e}; return e })
-	if err := s.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := b.Exec(ctx, "CREATE TABLE slotq_ledger (id BLOB, what INTEGER, token BLOB, PRIMARY KEY (id, what, token))"); err != nil {
 		t.Fatal(err)
 	}
-	q, err := s.EnsureQueue(ctx, job.NewQueue("q"), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := job.NewWorkerID()
-	if err := s.Register(ctx, job.Worker{ID: w, Name: "w", Lease: time.Minute, Kinds: []string{"*"}, StartedAt: now}); err != nil {
-		t.Fatal(err)
-	}
+	q, w := atWork(t, s, now)
 	for i, output := range []string{"", "left", strings.Repeat("x", 1<<10)} {
 		j := (&job.Spec{Kind: "k"}).Make(q, now)
 		if _, err := s.Enqueue(ctx, []*job.Job{j}, false); err != nil {

@@ -3,11 +3,9 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/store/sqlite"
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
@@ -39,14 +37,7 @@ func (r *cutRows) Next() bool {
 func (r *cutRows) Err() error { return context.DeadlineExceeded }
 
 func TestAReadThatBreaksOffHandsNoRowOutTwice(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "slotq.db"), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s, _ := fresh(t)
 	for _, name := range []string{"a", "b"} {
 		if _, err := s.EnsureQueue(t.Context(), job.NewQueue(name), 1); err != nil {
 			t.Fatal(err)

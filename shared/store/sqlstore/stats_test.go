@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
-	"github.com/slotq/slotq/shared/store/sqlite"
 	"github.com/slotq/slotq/shared/store/sqlstore"
 )
 
@@ -91,28 +89,15 @@ func (t dyingTx) Commit(ctx context.Context) error {
 // statsBench is a database of stats, and a process that reports.
 type statsBench struct {
 	*testing.T
-	url   string
 	store *sqlstore.Store
+	open  func() *sqlstore.Store
 	now   job.Time
 }
 
 func newStatsBench(t *testing.T) *statsBench {
-	b := &statsBench{T: t, url: "sqlite:" + filepath.Join(t.TempDir(), "slotq.db"), now: job.TimeOf(time.Date(2041, 5, 1, 12, 30, 0, 0, time.UTC))}
-	b.store = b.open()
-	if err := b.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b := &statsBench{T: t, now: job.TimeOf(time.Date(2041, 5, 1, 12, 30, 0, 0, time.UTC))}
+	b.store, b.open = fresh(t)
 	return b
-}
-
-func (b *statsBench) open() *sqlstore.Store {
-	b.Helper()
-	s, err := sqlite.Open(b.Context(), b.url, 2)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { s.Close() })
-	return s
 }
 
 // report is a new process's that has enqueued n jobs.
