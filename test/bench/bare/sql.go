@@ -95,7 +95,13 @@ type session interface {
 }
 
 // Close implements Statements.
-func (b onSQL) Close() error { return b.db.Close() }
+func (b onSQL) Close() error {
+	if b.one == nil {
+		return b.db.Close()
+	}
+	p := <-b.one // the pool does not close what was taken from it
+	return errors.Join(p.conn.Close(), b.db.Close())
+}
 
 // transaction runs statements on one connection; do is one that returns no rows.
 func (b onSQL) transaction(ctx context.Context, f func(conn session, do func(query string, args ...any) error) error) error {
