@@ -34,9 +34,9 @@ func (c *Clock) Now() job.Time {
 	return job.Time(c.offset.Load() + time.Since(c.base).Microseconds())
 }
 
-// readings is how often Sync asks: each that comes back faster takes the clock nearer to the database's. The first answer finds a
-// process that is just starting, and its way back took up to 1.6 ms; a worker's clock that is so far behind the api's claims a job that it was
-// nudged for before the job is due by its clock, in vain, and starts it 10 ms later, by polling.
+// readings is how often Sync asks: each that comes back faster takes the clock nearer to the database's. The first answer finds
+// a process that is just starting, and its way back took up to 1.6 ms. A worker whose clock is so far behind the api's claims a job
+// that it was nudged for before the job is due by that clock, in vain, and starts it 10 ms later, by polling.
 const readings = 4
 
 // Sync asks the database a few times.

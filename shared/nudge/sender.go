@@ -14,8 +14,8 @@ import (
 )
 
 // The pace of a sender. After each round it rests for perSend for each datagram sent, and at least once, so a process sends at most
-// 5,000 a second; slots that are nudged while it rests are sent once afterwards. A rest of a millisecond more gathered no more at 3,000 jobs a second, and
-// at 300 it was a tenth of the median from the answer to the start.
+// 5,000 a second; slots that are nudged while it rests are sent once afterwards. A rest of a millisecond more gathered no more at
+// 3,000 jobs a second, and at 300 it was a tenth of the median from the answer to the start.
 const (
 	perSend = 200 * time.Microsecond
 
