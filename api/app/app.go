@@ -78,7 +78,7 @@ func assemble(ctx context.Context, c *Config, s store.Store, registry *prometheu
 	nudges := nudge.NewSender(s.Workers)
 	counter := stats.New(s, databaseTime.Now)
 	calls := server.New(server.Options{
-		Store: counter, Clock: databaseTime, Log: log, Registry: registry, Nudge: nudges.Nudge,
+		Store: counter, Clock: databaseTime, Log: log, Registry: registry, Nudge: nudges.Nudge, Places: nudges,
 		Hosts: c.hosts(), MaxPayload: int(c.MaxPayload), MaxBody: int64(c.MaxBody), NoCreate: !c.AutoCreate,
 		TokensOnly: !service.IsLoopback(c.Listen) && !c.Insecure, RateLimit: c.RateLimit,
 	})

@@ -13,7 +13,7 @@ import (
 
 func TestAStoreThatAnswersAtOnceIsNeverTakenForAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in real time a machine that stands still would be a store that is away
-		in := New(&fakeStore{})
+		in := New(&fakeStore{}, nil)
 		for n := range 100_000 {
 			if !in.alive() {
 				t.Fatalf("away by answer %d", n+1)

@@ -16,6 +16,7 @@ import (
 // Enqueuer is the store, as far as intake needs it.
 type Enqueuer interface {
 	Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error)
+	EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim) ([]job.Enqueued, error)
 	Now(ctx context.Context) (job.Time, error)
 }
 
@@ -69,9 +70,9 @@ type Intake struct {
 	calls   sync.WaitGroup
 }
 
-// New makes an intake into a store.
-func New(store Enqueuer) *Intake {
-	return &Intake{store: store, plain: newLane(store), keyed: newLane(store), batches: make(chan struct{}, maxBatches)}
+// New makes an intake into a store. Where places know of a worker that has room, jobs are claimed for it as they are stored; nil = none.
+func New(store Enqueuer, places Places) *Intake {
+	return &Intake{store: store, plain: newLane(store, places), keyed: newLane(store, nil), batches: make(chan struct{}, maxBatches)}
 }
 
 // Run stores what is handed in until ctx ends, then what is still queued, and returns nil. Nobody should hand in jobs
@@ -113,7 +114,7 @@ func (in *Intake) Many(ctx context.Context, jobs []*job.Job, atomic bool) ([]job
 	begun := time.Now()
 	in.calls.Go(func() {
 		defer func() { <-in.batches }()
-		answer <- call(in.store, jobs, atomic, batchLimit)
+		answer <- call(len(jobs), batchLimit, func(ctx context.Context) ([]job.Enqueued, error) { return in.store.Enqueue(ctx, jobs, atomic) })
 	})
 	for {
 		select {
@@ -157,17 +158,17 @@ type answers struct {
 	err  error
 }
 
-// call stores jobs. It has no request's context: who hangs up must not undo what others share, nor leave a commit in
+// call stores n jobs. It has no request's context: who hangs up must not undo what others share, nor leave a commit in
 // the middle.
-func call(store Enqueuer, jobs []*job.Job, atomic bool, limit time.Duration) answers {
+func call(n int, limit time.Duration, store func(context.Context) ([]job.Enqueued, error)) answers {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	out, err := store.Enqueue(ctx, jobs, atomic)
+	out, err := store(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = &Unanswered{MaybeStored: true, Err: err}
-	case err == nil && len(out) != len(jobs):
-		err = fmt.Errorf("the store gave %d answers for %d jobs", len(out), len(jobs))
+	case err == nil && len(out) != n:
+		err = fmt.Errorf("the store gave %d answers for %d jobs", len(out), n)
 	}
 	return answers{out, err}
 }

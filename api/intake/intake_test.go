@@ -21,6 +21,7 @@ type fakeStore struct {
 	mu     sync.Mutex
 	calls  [][]*job.Job
 	away   bool
+	busy   bool // claims nothing
 	answer func(ctx context.Context, call int, jobs []*job.Job) ([]job.Enqueued, error)
 }
 
@@ -33,6 +34,14 @@ func (f *fakeStore) Enqueue(ctx context.Context, jobs []*job.Job, _ bool) ([]job
 		return f.answer(ctx, n, jobs)
 	}
 	return created(jobs), nil
+}
+
+func (f *fakeStore) EnqueueClaimed(ctx context.Context, jobs []*job.Job, _ job.Claim) ([]job.Enqueued, error) {
+	out, err := f.Enqueue(ctx, jobs, false)
+	for i := range out {
+		out[i].Claimed = !f.busy
+	}
+	return out, err
 }
 
 func (f *fakeStore) Now(ctx context.Context) (job.Time, error) {
@@ -68,7 +77,7 @@ func inTime() time.Time { return time.Now().Add(Limit) }
 // start runs an intake inside a synctest bubble.
 func start(t *testing.T, f *fakeStore) *Intake {
 	t.Helper()
-	in := New(f)
+	in := New(f, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -406,7 +415,7 @@ func TestWhoHangsUpStopsNoCommit(t *testing.T) {
 func TestWhatIsQueuedAtTheEndIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, let := held()
-		in := New(f)
+		in := New(f, nil)
 		ctx, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() { _ = in.Run(ctx) })

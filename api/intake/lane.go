@@ -11,14 +11,15 @@ import (
 // lane gathers jobs while one call is under way and stores them with the next.
 type lane struct {
 	store   Enqueuer
+	places  Places // nil = none
 	pace    pace
 	entries chan *entry
 	bytes   atomic.Int64 // of payloads and the like in entries
 	ended   chan struct{}
 }
 
-func newLane(store Enqueuer) *lane {
-	return &lane{store: store, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
+func newLane(store Enqueuer, places Places) *lane {
+	return &lane{store: store, places: places, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
 }
 
 // entry is a job that waits for its answer.
@@ -138,7 +139,7 @@ func (l *lane) commit(batch []*entry) {
 		jobs[i] = e.job
 	}
 	l.pace.deal(jobs, time.Now())
-	a := call(l.store, jobs, false, Limit)
+	a := call(len(jobs), Limit, func(ctx context.Context) ([]job.Enqueued, error) { return l.enqueue(ctx, jobs) })
 	for i, e := range batch {
 		if a.err != nil {
 			e.reply <- reply{err: a.err}

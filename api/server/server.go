@@ -37,7 +37,8 @@ type Options struct {
 	Clock    *clock.Clock
 	Log      *slog.Logger                            // nil = nothing is logged
 	Registry prometheus.Registerer                   // nil = nothing is measured
-	Nudge    func(queue, kind string, slot job.Slot) // told of every new job that is due; nil = nobody is
+	Nudge    func(queue, kind string, slot job.Slot) // told of every new job that is due and free; nil = nobody is
+	Places   intake.Places                           // of workers for which jobs are claimed as they are stored; nil = none
 
 	Hosts      []string // names answered to besides localhost and loopback addresses; "*" = any
 	MaxPayload int      // bytes; 0 = 256 KiB
@@ -95,7 +96,7 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		Options: o,
-		intake:  intake.New(o.Store),
+		intake:  intake.New(o.Store, o.Places),
 		queues:  intake.NewQueues(o.Store, o.Clock.Now, !o.NoCreate),
 		metrics: newMetrics(o.Registry),
 		bodies:  semaphore.NewWeighted(largeBodies * o.MaxBody),

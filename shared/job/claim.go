@@ -1,5 +1,7 @@
 package job
 
+import "slices"
+
 // ClaimRequest asks for jobs of one slot, and of those beside it.
 type ClaimRequest struct {
 	Worker   WorkerID
@@ -24,6 +26,28 @@ type Claim struct {
 	Suspect   bool // its only job is a suspect
 	IDs       []ID // written once; jobs may have ended since
 }
+
+// MayBeClaimed says whether jobs that are about to be stored may be claimed in the same transaction: they are due, of one queue and few
+// slots, and nobody may send one of them again, so that nothing has to be found out about them first. It returns these slots, in order.
+func MayBeClaimed(jobs []*Job) (slots []int, ok bool) {
+	if len(jobs) == 0 || len(jobs) > MaxEnqueuedClaim {
+		return nil, false
+	}
+	for _, j := range jobs {
+		if j.QueueID != jobs[0].QueueID || j.State != Available || j.Given || j.IdempotencyKey != "" || j.UniqueKey != "" || j.ConcurrencyKey != "" ||
+			j.ExpiresAt != 0 || j.Suspect() {
+			return nil, false
+		}
+		if !slices.Contains(slots, j.Slot) {
+			slots = append(slots, j.Slot)
+		}
+	}
+	slices.Sort(slots)
+	return slots, len(slots) <= 1+MaxBeside
+}
+
+// MaxEnqueuedClaim is the most jobs that are claimed while they are stored: their ids have room in one datagram.
+const MaxEnqueuedClaim = 64
 
 // Claimed is what a claim brought.
 type Claimed struct {

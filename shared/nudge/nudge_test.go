@@ -24,7 +24,7 @@ func hear(t *testing.T) (string, <-chan job.Slot) {
 		t.Fatal(err)
 	}
 	heard := make(chan job.Slot, 1000)
-	run(t, func(ctx context.Context) error { return r.Run(ctx, func(s job.Slot) { heard <- s }) })
+	run(t, func(ctx context.Context) error { return r.Run(ctx, &ear{nudged: func(s job.Slot) { heard <- s }}) })
 	return r.Addr().String(), heard
 }
 

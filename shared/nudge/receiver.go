@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"time"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -26,18 +28,30 @@ func Listen(ctx context.Context, address string) (*Receiver, error) {
 // Addr is the address with the port that was taken.
 func (r *Receiver) Addr() *net.UDPAddr { return r.conn.LocalAddr().(*net.UDPAddr) }
 
-// Run calls wake for every nudge until ctx ends, then closes the socket and returns nil. wake must return at once: while
-// it works the kernel keeps a few hundred nudges and drops the rest, which costs latency and nothing else.
-func (r *Receiver) Run(ctx context.Context, wake func(job.Slot)) error {
+// Hearer is a worker, as far as what it is told goes. Its methods must return at once: while one works the kernel keeps a few hundred
+// datagrams and drops the rest, which costs latency and nothing else.
+type Hearer interface {
+	// Nudge says that a slot has got a job.
+	Nudge(job.Slot)
+	// Claimed says that jobs are claimed for the worker; only the database knows whether that is true.
+	Claimed(job.Claim)
+	// Places says how many jobs may be claimed for the worker within PlacesFor, and under which id; 0 = none.
+	Places() (w job.WorkerID, free int)
+}
+
+// Run tells h what it hears until ctx ends, then closes the socket and returns nil. Whoever has told something is told how many places
+// are free then.
+func (r *Receiver) Run(ctx context.Context, h Hearer) error {
 	stop := context.AfterFunc(ctx, func() { _ = r.conn.Close() })
 	defer stop()
-	var b [size + 1]byte // one more, so that what is too long shows
+	var b [maxSize + 1]byte // one more, so that what is too long shows
+	answered := map[netip.AddrPort]time.Time{}
 	for {
-		n, _, err := r.conn.ReadFromUDPAddrPort(b[:])
+		n, from, err := r.conn.ReadFromUDPAddrPort(b[:])
 		switch {
 		case err == nil:
-			if s, ok := decode(b[:n]); ok {
-				wake(s)
+			if r.heard(b[:n], h) {
+				r.answer(from, h, answered)
 			}
 		case errors.Is(err, net.ErrClosed):
 			return nil
@@ -48,6 +62,41 @@ func (r *Receiver) Run(ctx context.Context, wake func(job.Slot)) error {
 		}
 	}
 }
+
+func (r *Receiver) heard(b []byte, h Hearer) bool {
+	if s, ok := decode(b); ok {
+		h.Nudge(s)
+		return true
+	}
+	c, ok := decodeClaim(b)
+	if ok {
+		h.Claimed(c)
+	}
+	return ok
+}
+
+// answer tells a sender how many places are free, no more often than each answerEvery.
+func (r *Receiver) answer(to netip.AddrPort, h Hearer, answered map[netip.AddrPort]time.Time) {
+	now := time.Now()
+	if now.Sub(answered[to]) < answerEvery {
+		return
+	}
+	w, free := h.Places()
+	if free < 0 || w == 0 {
+		return
+	}
+	if len(answered) >= maxAnswered {
+		clear(answered)
+	}
+	answered[to] = now
+	b := encodePlaces(w, free)
+	_, _ = r.conn.WriteToUDPAddrPort(b[:], to) // a lost one means a nudge more
+}
+
+const (
+	answerEvery = time.Millisecond
+	maxAnswered = 1000 // senders that are remembered
+)
 
 // Close closes the socket of a receiver that is not run; Run does it by itself.
 func (r *Receiver) Close() error { return r.conn.Close() }

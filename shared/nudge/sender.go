@@ -3,10 +3,12 @@ package nudge
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -45,6 +47,9 @@ type Sender struct {
 	routes map[job.WorkerID]netip.AddrPort
 	readAt time.Time
 	asking chan struct{} // closed when the list that is being asked for has come; nil = nobody asks
+	free   map[job.WorkerID]offer
+
+	conn atomic.Pointer[net.UDPConn] // while Run runs
 }
 
 // target is what a nudge is about. The kind does not travel with it: it only chooses the worker.
@@ -57,7 +62,7 @@ type target struct {
 // NewSender makes a sender that learns of workers by asking workers, and only while there is something to send: an
 // idle process asks nothing. A failing workers means that nobody is nudged.
 func NewSender(workers func(context.Context) ([]job.Worker, error)) *Sender {
-	return &Sender{workers: workers, pending: map[target]bool{}, wake: make(chan struct{}, 1)}
+	return &Sender{workers: workers, pending: map[target]bool{}, wake: make(chan struct{}, 1), free: map[job.WorkerID]offer{}}
 }
 
 // Nudge tells of a job of this kind in the slot of the named queue. It never blocks.
@@ -78,6 +83,10 @@ func (s *Sender) nudge(t target) {
 		s.pending[t] = true
 	}
 	s.mu.Unlock()
+	s.rouse()
+}
+
+func (s *Sender) rouse() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -91,9 +100,13 @@ func (s *Sender) Run(ctx context.Context) error {
 		return fmt.Errorf("open a socket for nudges: %w", err)
 	}
 	conn := packets.(*net.UDPConn)
-	defer conn.Close()
-	var asks sync.WaitGroup
+	var asks, hearing sync.WaitGroup
 	defer asks.Wait()
+	defer hearing.Wait()
+	defer conn.Close()
+	hearing.Go(func() { s.hear(conn) })
+	s.conn.Store(conn)
+	defer s.conn.Store(nil)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -191,6 +204,7 @@ func (s *Sender) ask(ctx context.Context) {
 	defer s.listMu.Unlock()
 	if err == nil {
 		s.list, s.routes = list, routes
+		maps.DeleteFunc(s.free, func(w job.WorkerID, _ offer) bool { return !routes[w].IsValid() })
 	}
 	s.readAt = time.Now() // after a failure too: a database in trouble is not asked more often
 	close(s.asking)

@@ -13,14 +13,32 @@ func (c *Counter) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]
 	if err != nil || len(out) != len(jobs) || atomic && refused(out) {
 		return out, err
 	}
+	c.made(jobs, out)
+	return out, nil
+}
+
+// EnqueueClaimed counts jobs that were made. Those that are claimed have waited for nothing.
+func (c *Counter) EnqueueClaimed(ctx context.Context, jobs []*job.Job, claim job.Claim) ([]job.Enqueued, error) {
+	out, err := c.Store.EnqueueClaimed(ctx, jobs, claim)
+	if err != nil || len(out) != len(jobs) {
+		return out, err
+	}
+	c.made(jobs, out)
+	return out, nil
+}
+
+func (c *Counter) made(jobs []*job.Job, out []job.Enqueued) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, e := range out {
-		if e.Err == nil && e.By == "" {
-			c.in(jobs[i].QueueID, jobs[i].CreatedAt).Enqueued++
+		if e.Err != nil || e.By != "" {
+			continue
+		}
+		n := c.in(jobs[i].QueueID, jobs[i].CreatedAt)
+		if n.Enqueued++; e.Claimed {
+			n.Wait.Observe(0)
 		}
 	}
-	return out, nil
 }
 
 // refused says that an atomic call stored nothing.

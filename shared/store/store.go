@@ -48,6 +48,13 @@ type Jobs interface {
 	// means that nothing was stored. A job with ErrMismatch had its id or key sent before with another body.
 	Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error)
 
+	// EnqueueClaimed is Enqueue of jobs that job.MayBeClaimed, and claims them for a worker in the same transaction: they are never
+	// free, so no claim has to find them. As any claim it holds the fences of their slots, so a pause is exact, the worker must be
+	// alive in the database, and must not be quiet; and no job that is due and free may stand in these slots, since it goes first. When
+	// one of these does not hold, or nobody knows what became of the COMMIT, the answers do not say Claimed: the jobs are stored, and
+	// if they are claimed all the same the worker finds them by NewClaims. IDs and Slot of the claim are those of the jobs.
+	EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim) ([]job.Enqueued, error)
+
 	// Get returns a job, whatever became of it, in one statement: a job that moves between the tables is always
 	// found. ErrNotFound after its retention.
 	Get(ctx context.Context, id job.ID) (*job.Job, error)
@@ -149,6 +156,12 @@ type Work interface {
 
 	// Claims returns the worker's claims; of each the ids that still carry its token.
 	Claims(ctx context.Context, w job.WorkerID) ([]job.Claim, error)
+
+	// NewClaims returns those of the worker's claims that are not known to it, with all their ids, in one read.
+	NewClaims(ctx context.Context, w job.WorkerID, known func(job.Token) bool) ([]job.Claim, error)
+
+	// Fetch returns the jobs among the claim's ids that carry its token: those that EnqueueClaimed has claimed for the worker.
+	Fetch(ctx context.Context, c job.Claim, now job.Time) ([]*job.Job, error)
 
 	// GiveBack puts the jobs that a claim still holds back, uncounted, and removes the claim.
 	GiveBack(ctx context.Context, c job.Claim, now job.Time) (n int, err error)

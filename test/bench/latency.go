@@ -108,7 +108,7 @@ func (l *latency) run(ctx context.Context, db database, base string, rate float6
 	work, end := context.WithCancel(ctx)
 	defer end()
 	parts.Go(func() { err = errors.Join(err, r.Run(work)) })
-	parts.Go(func() { _ = receiver.Run(work, r.Nudge) }) // it ends with its context
+	parts.Go(func() { _ = receiver.Run(work, r) }) // it ends with its context
 	// As many connections as there are POSTs at once: the default client would open and close them all the time.
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
 	defer transport.CloseIdleConnections()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,11 +88,14 @@ func (c *client) id(n int) (id job.ID) {
 func (c *client) enqueue() {
 	q := c.queue()
 	jobs := make([]*job.Job, 1+c.r.IntN(4))
+	plain := c.r.IntN(3) == 0
 	for i := range jobs {
-		jobs[i] = c.make(q)
+		jobs[i] = c.make(q, plain)
 	}
-	var out []job.Enqueued
-	c.until(func() (err error) { out, err = c.l.Enqueue(bg, jobs, false); return err })
+	out := c.enqueueClaimed(jobs)
+	if out == nil {
+		c.until(func() (err error) { out, err = c.l.Enqueue(bg, jobs, false); return err })
+	}
 	c.w.with(func() {
 		for i, e := range out {
 			switch {
@@ -124,8 +128,33 @@ func (c *client) enqueue() {
 	}
 }
 
-// make draws a job.
-func (c *client) make(q job.Queue) *job.Job {
+// enqueueClaimed stores jobs for a worker that has said that it has places free, and tells it. nil = there is none, or nobody knows what
+// came of it.
+func (c *client) enqueueClaimed(jobs []*job.Job) []job.Enqueued {
+	slots, ok := job.MayBeClaimed(jobs)
+	if !ok || slices.ContainsFunc(jobs, func(j *job.Job) bool { return j.Kind == unserved }) {
+		return nil
+	}
+	w, hearer := c.w.offer(c.p)
+	if hearer == nil {
+		return nil
+	}
+	claim := job.Claim{Worker: w, Token: job.NewToken(w), Slot: job.Slot{QueueID: jobs[0].QueueID, Slot: slots[0]}}
+	for _, j := range jobs {
+		claim.IDs, claim.ClaimedAt = append(claim.IDs, j.ID), max(claim.ClaimedAt, j.RunAt)
+	}
+	out, err := c.l.EnqueueClaimed(bg, jobs, claim)
+	if err != nil {
+		return nil
+	}
+	if out[0].Claimed && !c.w.lost(c.p) {
+		hearer.Claimed(claim)
+	}
+	return out
+}
+
+// make draws a job; a plain one is due, and has nothing that others may have too.
+func (c *client) make(q job.Queue, plain bool) *job.Job {
 	r := c.r
 	o := order{N: c.n, Do: deeds[r.IntN(len(deeds))], Micros: r.IntN(500_000), Times: 1 + r.IntN(2)}
 	if r.IntN(4) == 0 {
@@ -146,6 +175,7 @@ func (c *client) make(q job.Queue) *job.Job {
 		*s.Timeout, o.Micros = 500*time.Millisecond, 300_000+r.IntN(3_000_000)
 	}
 	switch choice := r.IntN(8); {
+	case plain:
 	case choice < 2:
 		s.Delay = between(r, time.Millisecond, 10*time.Second)
 	case choice == 2:
@@ -163,7 +193,7 @@ func (c *client) make(q job.Queue) *job.Job {
 	s.Payload, _ = json.Marshal(o)
 	s.ID, s.Digest = &id, []byte(fmt.Sprintf("%016d", o.N))
 	j := s.Make(q, c.w.now())
-	j.Given = s.IdempotencyKey == "" && r.IntN(2) == 0
+	j.Given = s.IdempotencyKey == "" && r.IntN(2) == 0 && !plain
 	if !j.Given && s.IdempotencyKey == "" {
 		j.Digest = nil
 	}

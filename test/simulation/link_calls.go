@@ -44,6 +44,32 @@ func (l *link) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]job
 	})
 }
 
+// EnqueueClaimed is a claim as well: for a worker, whoever stores the jobs.
+func (l *link) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim) ([]job.Enqueued, error) {
+	return call(ctx, l.p, "enqueue claimed", true, func() ([]job.Enqueued, error) {
+		out, err := l.db().EnqueueClaimed(bg, jobs, c)
+		l.p.w.judge.enqueued(jobs, out)
+		if err == nil && out[0].Claimed {
+			held, err := l.db().Fetch(bg, c, c.ClaimedAt)
+			l.p.w.judge.claimed(l.p, job.ClaimRequest{Slot: c.Slot, Token: c.Token, Now: c.ClaimedAt}, job.Claimed{Jobs: held}, err)
+			l.p.w.counts["jobs claimed as they are stored"] += len(held)
+		}
+		return out, err
+	})
+}
+
+func (l *link) Fetch(ctx context.Context, c job.Claim, now job.Time) ([]*job.Job, error) {
+	return callOn(ctx, l.p, "fetch", short(c.IDs[0]), false, func() ([]*job.Job, error) { return l.db().Fetch(bg, c, now) })
+}
+
+func (l *link) NewClaims(ctx context.Context, id job.WorkerID, known func(job.Token) bool) ([]job.Claim, error) {
+	return call(ctx, l.p, "new claims", false, func() ([]job.Claim, error) {
+		claims, err := l.db().NewClaims(bg, id, known)
+		l.p.w.counts["claims that a worker was not told of"] += len(claims)
+		return claims, err
+	})
+}
+
 func (l *link) Get(ctx context.Context, id job.ID) (*job.Job, error) {
 	return call(ctx, l.p, "get", false, func() (*job.Job, error) { return l.db().Get(bg, id) })
 }

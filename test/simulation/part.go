@@ -14,6 +14,7 @@ import (
 	"github.com/slotq/slotq/manager/loops"
 	"github.com/slotq/slotq/shared/clock"
 	"github.com/slotq/slotq/shared/job"
+	"github.com/slotq/slotq/shared/nudge"
 	"github.com/slotq/slotq/worker/runner"
 )
 
@@ -131,7 +132,7 @@ func (t *part) cutOff() (join func()) {
 func (w *world) worker(n int) *part {
 	t := &part{w: w, name: fmt.Sprintf("w%d", n)}
 	r := w.draw(t.name)
-	concurrency, claims, limit := 1+r.IntN(6), 1+r.IntN(3), 1+r.IntN(2)
+	concurrency, claims, limit := 1+r.IntN(6), 1+r.IntN(3), r.IntN(3) // a worker with a limit has no places that jobs are claimed for
 	t.main = func(ctx context.Context, p *process) {
 		run, err := runner.New(runner.Options{
 			Store: &link{p: p}, Name: p.name, Concurrency: concurrency, Claims: claims, Lease: lease, Heartbeat: heartbeat,
@@ -184,22 +185,48 @@ func (w *world) manager(n int) *part {
 	return t
 }
 
-// nudge tells the workers of a slot, or gets lost on the way.
-func (w *world) nudge(p *process, s job.Slot) {
-	var told []*runner.Runner
+// lost says that what a process tells others gets lost on the way.
+func (w *world) lost(p *process) (lost bool) {
 	w.with(func() {
 		p.ops["nudge"]++
-		if w.draw(fmt.Sprint(p.name, "nudge", p.ops["nudge"])).IntN(2) == 0 {
+		if lost = w.draw(fmt.Sprint(p.name, "nudge", p.ops["nudge"])).IntN(2) == 0; lost {
 			w.count("nudges lost")
-			return
 		}
+	})
+	return lost
+}
+
+// reached are the workers that hear something now.
+func (w *world) reached() (told []*runner.Runner) {
+	w.with(func() {
 		for _, t := range w.parts {
 			if t.now != nil && t.now.runner != nil && t.now.thaw == nil {
 				told = append(told, t.now.runner)
 			}
 		}
 	})
-	for _, r := range told {
+	return told
+}
+
+// nudge tells the workers of a slot, or gets lost on the way.
+func (w *world) nudge(p *process, s job.Slot) {
+	if w.lost(p) {
+		return
+	}
+	for _, r := range w.reached() {
 		r.Nudge(s)
 	}
+}
+
+// offer is a worker that says that it has places free, nil when none does or the answer gets lost.
+func (w *world) offer(p *process) (job.WorkerID, nudge.Hearer) {
+	if w.lost(p) {
+		return 0, nil
+	}
+	for _, r := range w.reached() {
+		if id, free := r.Places(); free > 0 {
+			return id, r
+		}
+	}
+	return 0, nil
 }

@@ -42,6 +42,7 @@ func (l *loop) claim(s *slot) {
 	s.look()
 	serving := l.r.handlers.reserve(min(free, maxClaim), s.narrow)
 	l.r.places.take(serving.max)
+	l.r.places.asked.Add(int32(serving.max))
 	l.r.claiming.Add(1)
 	l.claiming++
 	s.claiming, s.again, s.narrow, s.polling = true, false, false, false
@@ -71,6 +72,7 @@ func (r *Runner) claim(s *slot, beside []*slot, serving *serving, queue string, 
 		Worker: worker, Token: c.token, Slot: s.Slot, Beside: numbers(beside), Queue: queue, LIFO: lifo, Max: serving.max, Now: r.clock.Now(),
 		Serves: serving.serves, Suspects: suspects, Marks: s.marksFor(serving.signature()),
 	})
+	r.places.asked.Add(int32(-serving.max))
 	if err != nil {
 		got = job.Claimed{}
 	}

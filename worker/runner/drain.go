@@ -33,6 +33,7 @@ func (r *Runner) drain(stopTaking func()) error {
 	if n := r.finisher.flush(ctx); n > 0 {
 		return fmt.Errorf("the database did not answer at the end: %d outcomes are not saved, a manager will have these jobs run again", n)
 	}
+	r.awaitTold()
 	r.reconcileLast()
 	r.log.Info("drained")
 	return nil

@@ -39,12 +39,22 @@ type claim struct {
 
 func (h *held) init() { h.claims = map[job.Token]*claim{} }
 
-// open remembers a claim that is about to be asked for.
-func (h *held) open(c *claim) {
+// open remembers a claim that is about to be asked for; false = it is known.
+func (h *held) open(c *claim) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.claims[c.token] != nil {
+		return false
+	}
 	c.calling = true
 	h.claims[c.token] = c
+	return true
+}
+
+func (h *held) knows(t job.Token) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.claims[t] != nil
 }
 
 // close forgets a claim that brought nothing.

@@ -6,10 +6,12 @@ import (
 )
 
 // places count the jobs that the worker has, running or in line, and those that a claim under way may bring. They are
-// taken by the claim loop alone, a batch at a time, and given back by each job that ends.
+// taken by the claim loop, a batch at a time, and for what was claimed for the worker, and given back by each job that ends. So there may be
+// a few more of them than there are: their jobs stand in line.
 type places struct {
 	total int32
 	taken atomic.Int32
+	asked atomic.Int32 // of these, what claims under way may fill
 	want  atomic.Int32 // wake the loop when no more than so many are taken; negative = it does not wait
 	freed signal
 }
@@ -19,7 +21,7 @@ func (p *places) init(total int) {
 	p.want.Store(-1)
 }
 
-// take gets n places, which the loop knows to be free.
+// take gets n places, free or not.
 func (p *places) take(n int) { p.taken.Add(int32(n)) }
 
 // release gives n places back and says whether none is taken now.

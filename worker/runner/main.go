@@ -92,7 +92,7 @@ func Program(ctx context.Context, p service.Process) error {
 	group.Add("http", func(ctx context.Context) error {
 		return service.Serve(ctx, service.NewServer(ops, log), sockets.http)
 	})
-	group.Add("nudges", func(ctx context.Context) error { return sockets.nudges.Run(ctx, r.Nudge) })
+	group.Add("nudges", func(ctx context.Context) error { return sockets.nudges.Run(ctx, r) })
 	group.Add("worker", r.Run)
 	log.Info("the worker starts", "version", service.Version(), "database", c.DatabaseURL, "listen", sockets.http.Addr().String(), slog.Int("pid", os.Getpid()))
 	err = group.Run(ctx)

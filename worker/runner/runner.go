@@ -136,6 +136,7 @@ type Runner struct {
 	deadlines deadlines
 	finisher  finisher
 	loop      loop
+	told      told
 
 	ran      atomic.Bool
 	quiet    atomic.Bool // somebody asked it to take no more jobs
@@ -166,6 +167,7 @@ func New(o Options) (*Runner, error) {
 	r.deadlines.init(r)
 	r.finisher.init(r)
 	r.loop.init(r)
+	r.told.init()
 	return r, nil
 }
 
@@ -192,8 +194,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context){r.heartbeat, r.watchLease, r.reconcile, r.finisher.run, r.count} {
+	for _, part := range []func(context.Context){r.heartbeat, r.watchLease, r.reconcile, r.finisher.run, r.count, r.find} {
 		parts.Go(func() { part(life) })
+	}
+	for range r.opts.Claims {
+		parts.Go(func() { r.listen(life) })
 	}
 	taking, stopTaking := context.WithCancel(life)
 	defer stopTaking()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,21 +123,32 @@ func naming(j *job.Job) int {
 }
 
 // insertJobs names the columns with a default only when one of the jobs has something else there: a column of a row costs MySQL
-// and MariaDB 1 µs, and a plain job names a quarter of them. In groups, so that there are four texts and not thousands.
-func insertJobs(ctx context.Context, tx Tx, jobs []*job.Job, nonce int64, quiet bool) error {
+// and MariaDB 1 µs, and a plain job names a quarter of them. In groups, so that there are a few texts and not thousands. With a claim
+// the jobs, none of which has been claimed, are held by it.
+func insertJobs(ctx context.Context, tx Tx, jobs []*job.Job, nonce int64, claim *job.Claim, quiet bool) error {
 	n := 0
 	for _, j := range jobs {
 		n = max(n, naming(j))
 	}
+	columns := jobColumns[:n]
+	if claim != nil && n < len(jobColumns) {
+		columns = slices.Concat(columns, []string{"token", "run", "started_at"})
+	}
 	rows := make([][]any, len(jobs))
-	for i, j := range jobs {
-		row, err := jobRow(j, nonce)
+	for i, sent := range jobs {
+		j := *sent
+		if claim != nil {
+			j.Token, j.Run, j.StartedAt = claim.Token, 1, claim.ClaimedAt
+		}
+		row, err := jobRow(&j, nonce)
 		if err != nil {
 			return err
 		}
-		rows[i] = row[:n]
+		if rows[i] = row[:n]; n < len(columns) {
+			rows[i] = append(rows[i], j.Token, j.Run, j.StartedAt)
+		}
 	}
-	return tx.Insert(ctx, "slotq_jobs", jobColumns[:n], rows, quiet)
+	return tx.Insert(ctx, "slotq_jobs", columns, rows, quiet)
 }
 
 // scanJob reads the shape of waitingJob and finishedJob. now derives the state of an unfinished job; with listed the

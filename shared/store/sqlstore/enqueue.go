@@ -19,12 +19,12 @@ func (s *Store) Enqueue(ctx context.Context, jobs []*job.Job, atomic bool) ([]jo
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	out, err := s.enqueue(ctx, jobs, atomic, false)
-	if err == nil || !isData(err) {
-		return out, err
+	in := &insertion{jobs: jobs}
+	if err := s.enqueue(ctx, in, atomic, false); !isData(err) {
+		return in.out, err
 	}
 	// The engine refused a row: the halves find it, so that its neighbours are stored.
-	out = make([]job.Enqueued, len(jobs))
+	out := make([]job.Enqueued, len(jobs))
 	if err := s.split(ctx, jobs, out, atomic); err != nil {
 		return nil, err
 	}
@@ -39,14 +39,15 @@ func isData(err error) bool { return errors.As(err, &errData{}) }
 // split enqueues each half on its own; with trial nothing is committed, it only finds the bad rows.
 func (s *Store) split(ctx context.Context, jobs []*job.Job, out []job.Enqueued, trial bool) error {
 	if len(jobs) == 1 {
-		res, err := s.enqueue(ctx, jobs, false, trial)
+		in := &insertion{jobs: jobs}
+		err := s.enqueue(ctx, in, false, trial)
 		switch {
 		case isData(err):
 			out[0] = job.Enqueued{ID: jobs[0].ID, Err: job.Invalid{{Pointer: "", Detail: "the database refuses a value of this job"}}}
 		case err != nil:
 			return err
 		default:
-			out[0] = res[0]
+			out[0] = in.out[0]
 		}
 		return nil
 	}
@@ -55,11 +56,12 @@ func (s *Store) split(ctx context.Context, jobs []*job.Job, out []job.Enqueued, 
 		jobs []*job.Job
 		out  []job.Enqueued
 	}{{jobs[:half], out[:half]}, {jobs[half:], out[half:]}} {
-		res, err := s.enqueue(ctx, part.jobs, false, trial)
+		in := &insertion{jobs: part.jobs}
+		err := s.enqueue(ctx, in, false, trial)
 		if isData(err) {
 			err = s.split(ctx, part.jobs, part.out, trial)
 		} else {
-			copy(part.out, res)
+			copy(part.out, in.out)
 		}
 		if err != nil {
 			return err
@@ -75,17 +77,21 @@ type insertion struct {
 	done  []bool // answered: a duplicate or a mismatch, not inserted again
 	nonce int64  // stands in the rows that this call creates, and so tells them from those that were there
 	again bool
+
+	claim   *job.Claim // to be made of the jobs; nil = none
+	slots   []int      // of these
+	refused bool       // it could not be made, and nothing is stored
 }
 
-// enqueue stores the jobs in one transaction. What turns out to be a duplicate after its row or its keys were written
+// enqueue stores the jobs in one transaction, claimed if that may be. What turns out to be a duplicate after its row or its keys were written
 // is left out and the transaction begun anew: its keys must not stay behind.
-func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool) ([]job.Enqueued, error) {
-	in := &insertion{jobs: jobs, nonce: rand.Int64()}
-	known := make([]bool, len(jobs))
-	answers := make([]job.Enqueued, len(jobs))
+func (s *Store) enqueue(ctx context.Context, in *insertion, atomic, trial bool) error {
+	in.nonce = rand.Int64()
+	known := make([]bool, len(in.jobs))
+	answers := make([]job.Enqueued, len(in.jobs))
 	twins := in.twins(known, answers)
 	if err := s.knownIDs(ctx, in, known, answers); err != nil {
-		return nil, err
+		return err
 	}
 	err := s.write(ctx, "enqueue", func(ctx context.Context, tx Tx, again bool) error {
 		in.again = again
@@ -113,7 +119,7 @@ func (s *Store) enqueue(ctx context.Context, jobs []*job.Job, atomic, trial bool
 			in.out[i] = in.out[first]
 		}
 	}
-	return in.out, err
+	return err
 }
 
 // confirm makes the COMMIT vouch for what the transaction has read.
@@ -186,8 +192,11 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 	if len(stored) == 0 {
 		return nil
 	}
+	if in.claim != nil && !in.again {
+		return in.insertClaimed(ctx, tx, stored)
+	}
 	// Ids of our own making, sent for the first time, cannot collide: a plain insert, no look back.
-	if err := insertJobs(ctx, tx, stored, in.nonce, len(ids) > 0); err != nil {
+	if err := insertJobs(ctx, tx, stored, in.nonce, nil, len(ids) > 0); err != nil {
 		return err
 	}
 	if len(expiries) > 0 {

@@ -20,6 +20,9 @@ var commitTests = []Test{
 	{"an enqueue whose COMMIT lands later makes one job", 3, func(f *fixture) { f.accident(dbproxy.Late, "insert into slotq_", enqueueAccident) }},
 	{"an enqueue whose answer is lost makes one job", 3, func(f *fixture) { f.accident(dbproxy.Lost, "", enqueueAccident) }},
 	{"an enqueue whose COMMIT is lost makes one job", 1, func(f *fixture) { f.accident(dbproxy.Cut, "", enqueueAccident) }},
+	{"an enqueue for a worker whose COMMIT lands later makes one job and at most one claim", 4, func(f *fixture) { f.accident(dbproxy.Late, "insert into slotq_", enqueueClaimedAccident) }},
+	{"an enqueue for a worker whose answer is lost makes one job and at most one claim", 4, func(f *fixture) { f.accident(dbproxy.Lost, "", enqueueClaimedAccident) }},
+	{"an enqueue for a worker whose COMMIT is lost makes one job", 1, func(f *fixture) { f.accident(dbproxy.Cut, "", enqueueClaimedAccident) }},
 	{"an enqueue whose answer is lost while its job runs and ends makes no second run", 3, resendAfterEnd},
 	{"a finish whose COMMIT lands later takes effect once", 4, func(f *fixture) { f.accident(dbproxy.Late, "insert into slotq_history", finishAccident) }},
 	{"a finish whose answer is lost takes effect once", 4, func(f *fixture) { f.accident(dbproxy.Lost, "", finishAccident) }},
@@ -111,6 +114,26 @@ func enqueueAccident(f *fixture, behind store.Store, arm func()) {
 	f.created(jobs, out)
 	equal(f, "rows", f.rows(), 5)
 	equal(f, "claimed", len(f.worker().claim(q, 9)), 5)
+}
+
+// enqueueClaimedAccident: the answer says nothing of a claim. If there is one all the same, its worker finds it.
+func enqueueClaimedAccident(f *fixture, behind store.Store, arm func()) {
+	q := f.queue("accident")
+	w := f.worker()
+	jobs := f.jobs(q, 3)
+	arm()
+	out, err := behind.EnqueueClaimed(f.ctx, jobs, claimOf(w.id, f.now, jobs))
+	f.ok(err)
+	f.created(jobs, out)
+	equal(f, "rows", f.rows(), 3)
+	equal(f, "claimed", out[0].Claimed, false)
+	claims, err := f.store.NewClaims(f.ctx, w.id, func(job.Token) bool { return false })
+	f.ok(err)
+	free := w.claim(q, 9)
+	equal(f, "free and claimed", len(free)+3*len(claims), 3)
+	for _, c := range claims {
+		equal(f, "fetched", len(f.fetch(c)), 3)
+	}
 }
 
 // resendAfterEnd is the first scenario of all: the job ends between the COMMIT and the look for it.

@@ -40,7 +40,7 @@ type model struct {
 }
 
 // modelCounts says what the runs tried; a count of zero means that the machine has gone blind.
-type modelCounts struct{ steps, created, duplicates, claims, rescues, refused, ended int }
+type modelCounts struct{ steps, created, duplicates, claims, claimedStored, rescues, refused, ended int }
 
 // modelJob is a job: what it was made of, and what became of it.
 type modelJob struct {
@@ -101,7 +101,7 @@ func runModel(t *testing.T, db *database) {
 	if counts.steps < wantSteps {
 		t.Errorf("%d steps, want %d", counts.steps, wantSteps)
 	}
-	for what, n := range map[string]int{"claims": counts.claims, "rescues": counts.rescues, "refused finishes": counts.refused,
+	for what, n := range map[string]int{"claims": counts.claims, "claims of jobs as they are stored": counts.claimedStored, "rescues": counts.rescues, "refused finishes": counts.refused,
 		"created": counts.created, "duplicates": counts.duplicates, "ended": counts.ended} {
 		if n == 0 {
 			t.Errorf("no %s in %d steps", what, counts.steps)
@@ -150,6 +150,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"": func(t *rapid.T) { m.T = t; m.check() },
 		// The names repeat what should happen more often: enqueue, claim and finish.
 		"enqueue": step(m.enqueue), "enqueue more": step(m.enqueue), "send again": step(m.resend),
+		"enqueue for a worker": step(m.enqueueClaimed), "enqueue more for a worker": step(m.enqueueClaimed),
 		"claim": step(m.claim), "claim more": step(m.claim), "claim again": step(m.claim),
 		"finish": step(m.finish), "finish more": step(m.finish), "finish stale": step(m.finishStale),
 		"give back": step(m.giveBack), "heartbeat": step(m.beat), "clock": step(m.clock),

@@ -48,6 +48,56 @@ func (m *model) enqueue() {
 	m.send(jobs)
 }
 
+// enqueueClaimed stores jobs for a worker, dead or alive, which reads them back when they are claimed.
+func (m *model) enqueueClaimed() {
+	w := draw(m, "worker", m.workers)
+	jobs := make([]*job.Job, rapid.IntRange(1, 3).Draw(m.T, "jobs"))
+	slots := map[int]bool{}
+	for i := range jobs {
+		s := job.Spec{Kind: "a", Payload: fmt.Appendf(nil, `{"n": %d}`, len(m.order)+i)}
+		p := rapid.IntRange(1, 4).Draw(m.T, "priority")
+		s.Priority = &p
+		jobs[i] = s.Make(m.queue, m.now)
+		jobs[i].Slot = rapid.IntRange(1, m.queue.Slots).Draw(m.T, "slot")
+		slots[jobs[i].Slot] = true
+	}
+	before := func(keyed bool) bool {
+		return slices.ContainsFunc(m.live(), func(j *modelJob) bool {
+			return j.state == job.Available && slots[j.slot] && j.runAt <= m.now && keyed == (j.sent.ConcurrencyKey != "")
+		})
+	}
+	free, keyed := before(false), before(true)
+	c := claimOf(w.id, m.now, jobs)
+	out, err := m.store.EnqueueClaimed(m.ctx, jobs, c)
+	m.ok(err)
+	claimed := out[0].Claimed
+	if claimed && (w.dead || free) || !claimed && !w.dead && !free && !keyed {
+		m.Fatalf("claimed: %t, with a dead worker %t, a free job %t", claimed, w.dead, free)
+	}
+	for i, j := range jobs {
+		if want := (job.Enqueued{ID: j.ID, Claimed: claimed}); out[i] != want {
+			m.Fatalf("enqueue %d of %d: got %+v, want %+v", i, len(jobs), out[i], want)
+		}
+		m.jobs[j.ID] = &modelJob{sent: j, state: job.Available, runAt: j.RunAt, attempt: 1, slot: j.Slot}
+		m.order = append(m.order, j.ID)
+		m.counts.created++
+	}
+	if !claimed {
+		return
+	}
+	held, err := m.store.Fetch(m.ctx, c, m.now)
+	m.ok(err)
+	if len(held) != len(jobs) {
+		m.Fatalf("%d of %d jobs carry the token of the claim", len(held), len(jobs))
+	}
+	for _, j := range held {
+		m.counts.claimedStored++
+		it := m.jobs[j.ID]
+		it.state, it.token, it.run = job.Running, c.Token, 1
+		w.held[j.ID] = j
+	}
+}
+
 // resend sends a job again whose id the client gave, whatever became of it.
 func (m *model) resend() {
 	var sent []*job.Job

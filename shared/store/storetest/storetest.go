@@ -49,7 +49,7 @@ type Group struct {
 func Groups() []Group {
 	return []Group{
 		{"enqueue", enqueueTests}, {"payload", payloadTests}, {"idempotency", idempotencyTests}, {"unique", uniqueTests},
-		{"claim", claimTests}, {"beside", besideTests}, {"scan", scanTests}, {"finish", finishTests}, {"many", manyTests}, {"outputs", outputsTests}, {"rescue", rescueTests}, {"cancel", cancelTests},
+		{"enqueue_claimed", enqueueClaimedTests}, {"claim", claimTests}, {"beside", besideTests}, {"scan", scanTests}, {"finish", finishTests}, {"many", manyTests}, {"outputs", outputsTests}, {"rescue", rescueTests}, {"cancel", cancelTests},
 		{"keys", keysTests}, {"queues", queuesTests}, {"pause", pauseTests}, {"purge", purgeTests}, {"resize", resizeTests},
 		{"prune", pruneTests}, {"expire", expireTests}, {"list", listTests}, {"retry", retryTests}, {"workers", workersTests}, {"api_tokens", apiTokensTests},
 		{"turns", turnsTests}, {"action", actionTests}, {"failures", failuresTests}, {"clock", clockTests}, {"fence", fenceTests}, {"commit", commitTests},

@@ -16,6 +16,10 @@ const idempotencyWindow = job.Time(24 * 3600 * 1_000_000)
 func (s *Store) Enqueue(_ context.Context, jobs []*job.Job, atomic bool) ([]job.Enqueued, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.enqueue(jobs, atomic), nil
+}
+
+func (s *Store) enqueue(jobs []*job.Job, atomic bool) []job.Enqueued {
 	e := &enqueue{store: s, jobs: jobs, out: make([]job.Enqueued, len(jobs)), done: make([]bool, len(jobs)), twin: map[int]int{},
 		keys: map[string]*idempotency{}, unique: map[uniqueKey]job.ID{}}
 	e.byID()
@@ -29,7 +33,7 @@ func (s *Store) Enqueue(_ context.Context, jobs []*job.Job, atomic bool) ([]job.
 	if !atomic || !slices.ContainsFunc(e.out, func(o job.Enqueued) bool { return o.Err != nil }) {
 		e.write()
 	}
-	return e.out, nil
+	return e.out
 }
 
 // enqueue is one call on its way into the tables.

@@ -76,7 +76,7 @@ func run() error {
 		return output, nil
 	})
 	group := &service.Group{}
-	group.Add("nudges", func(ctx context.Context) error { return nudges.Run(ctx, r.Nudge) })
+	group.Add("nudges", func(ctx context.Context) error { return nudges.Run(ctx, r) })
 	group.Add("worker", r.Run)
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(line{Ready: true}); err != nil {

@@ -1,0 +1,84 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// EnqueueClaimed implements store.Jobs. A job that is stored and then claimed costs two transactions before it starts, and one
+// where a worker is known to have room: at 300 jobs a second the second one was most of what a job waited.
+func (s *Store) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim) ([]job.Enqueued, error) {
+	slots, ok := job.MayBeClaimed(jobs)
+	for _, j := range jobs {
+		ok = ok && j.RunAt <= c.ClaimedAt
+	}
+	if !ok {
+		return s.Enqueue(ctx, jobs, false)
+	}
+	c.Slot = job.Slot{QueueID: jobs[0].QueueID, Slot: slots[0]}
+	in := &insertion{jobs: jobs, claim: &c, slots: slots}
+	err := s.enqueue(ctx, in, false, false)
+	if in.refused || isData(err) {
+		return s.Enqueue(ctx, jobs, false)
+	}
+	return in.out, err
+}
+
+// insertClaimed stores the jobs with the token of a claim, and the claim. Whatever goes wrong, the next try is one without it.
+func (in *insertion) insertClaimed(ctx context.Context, tx Tx, jobs []*job.Job) error {
+	c := in.claim
+	in.claim = nil
+	err := claimStored(ctx, tx, c, in.slots, jobs)
+	if err == nil {
+		err = insertJobs(ctx, tx, jobs, in.nonce, c, false)
+	}
+	if in.refused = errors.Is(err, errNothing); err != nil {
+		return err
+	}
+	for i := range in.out {
+		in.out[i].Claimed = !in.done[i]
+	}
+	return nil
+}
+
+// claimStored makes the claim of jobs that the transaction is about to store; all of that is one round trip. errNothing, from here or from
+// the next statement: a slot is paused or unknown, a job that is free goes first, or the worker may not be given any.
+func claimStored(ctx context.Context, tx Tx, c *job.Claim, slots []int, jobs []*job.Job) error {
+	if err := enter(ctx, tx, job.ClaimRequest{Slot: c.Slot, Beside: slots[1:]}, false); err != nil {
+		return err
+	}
+	list := make([]byte, 0, 16*len(jobs))
+	for _, j := range jobs {
+		list = append(list, j.ID[:]...)
+	}
+	// One subquery over the priorities: with one for each MariaDB took 300 µs more.
+	return tx.Queue(ctx, exactly(1, errNothing), `INSERT INTO slotq_claims (worker_id, token, queue_id, slot, claimed_at, suspect, ids)
+		SELECT w.id, ?::uuid, ?::int, ?::smallint, ?::bigint, 0, ?::bytea FROM slotq_workers w WHERE w.id = ? AND w.dead = 0 AND w.quiet = 0
+		AND NOT EXISTS (SELECT 1 FROM slotq_jobs j {by key} WHERE j.queue_id = ? AND j.slot IN (??) AND j.blocked = 0 AND j.priority IN (1, 2, 3, 4)
+			AND j.run_at <= ? AND j.token = ?)`,
+		c.Token, c.Slot.QueueID, c.Slot.Slot, c.ClaimedAt, list, c.Worker, c.Slot.QueueID, slots, c.ClaimedAt, zeroToken)
+}
+
+// Fetch implements store.Work.
+func (s *Store) Fetch(ctx context.Context, c job.Claim, now job.Time) (jobs []*job.Job, err error) {
+	err = s.read(ctx, "fetch", "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?", []any{c.IDs, c.Token}, func(r Rows) error {
+		j, err := scanJob(r, now, false)
+		jobs = append(jobs, j)
+		return err
+	})
+	return jobs, err
+}
+
+// NewClaims implements store.Work.
+func (s *Store) NewClaims(ctx context.Context, w job.WorkerID, known func(job.Token) bool) (claims []job.Claim, err error) {
+	err = s.read(ctx, "claims", "SELECT "+claimColumns+" FROM slotq_claims c WHERE c.worker_id = ?", []any{w}, func(r Rows) error {
+		c, err := scanClaim(r)
+		if !known(c.Token) {
+			claims = append(claims, c)
+		}
+		return err
+	})
+	return claims, err
+}
