@@ -75,9 +75,11 @@ func newJob() *job.Job { return &job.Job{ID: job.NewID(1), Kind: "k"} }
 func inTime() time.Time { return time.Now().Add(Limit) }
 
 // start runs an intake inside a synctest bubble.
-func start(t *testing.T, f *fakeStore) *Intake {
+func start(t *testing.T, f *fakeStore) *Intake { return startWith(t, f, nil) }
+
+func startWith(t *testing.T, f *fakeStore, places Places) *Intake {
 	t.Helper()
-	in := New(f, nil)
+	in := New(f, places)
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {

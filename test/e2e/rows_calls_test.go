@@ -182,6 +182,29 @@ func (b *big) managerCalls() []call {
 			return err
 		}
 	}
+	enqueueClaimed := func(q job.Queue, slots ...int) func(context.Context, store.Store) error {
+		return func(ctx context.Context, s store.Store) error {
+			w, err := b.worker(ctx, s)
+			if err != nil {
+				return err
+			}
+			c := job.Claim{Worker: w, Token: job.NewToken(w), ClaimedAt: b.now}
+			var jobs []*job.Job
+			for _, slot := range slots {
+				spec := job.Spec{Queue: q.Name, Kind: "kind1"}
+				j := spec.Make(q, b.now)
+				j.Slot = slot
+				jobs, c.IDs = append(jobs, j), append(c.IDs, j.ID)
+			}
+			if _, err := s.EnqueueClaimed(ctx, jobs, c); err != nil {
+				return err
+			}
+			if _, err = s.Fetch(ctx, c, b.now); err == nil {
+				_, err = s.NewClaims(ctx, w, func(job.Token) bool { return false })
+			}
+			return err
+		}
+	}
 	unblock := func(cursor *job.Key) func(context.Context, store.Store) error {
 		return func(ctx context.Context, s store.Store) error { _, _, err := s.Unblock(ctx, cursor, 100); return err }
 	}
@@ -202,6 +225,9 @@ func (b *big) managerCalls() []call {
 		{name: "a claim from several slots", do: claim(b.plain, job.ClaimRequest{Beside: []int{2, 3, 4, 5, 6, 7, 8}, Max: 1000})},
 		{name: "a claim from several slots where nothing is due", do: claim(b.later, job.ClaimRequest{Beside: []int{2}, Max: 1000})},
 		{name: "a claim among kinds that it does not serve", do: claim(b.single, job.ClaimRequest{Max: 100, Serves: func(string) bool { return false }})},
+		{name: "enqueue one for a worker behind a backlog", do: enqueueClaimed(b.single, 1)},
+		{name: "enqueue some for a worker behind a backlog", do: enqueueClaimed(b.plain, 1, 2, 3, 4, 5, 6, 7, 8)},
+		{name: "enqueue some for a worker where nothing is due", do: enqueueClaimed(b.later, 1, 2)},
 		{name: "poll", do: func(ctx context.Context, s store.Store) error {
 			var slots []job.Slot
 			for _, q := range []job.Queue{b.plain, b.single, b.keyed, b.past, b.later} {

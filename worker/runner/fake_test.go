@@ -340,6 +340,29 @@ func (f *fake) Claims(_ context.Context, w job.WorkerID) (out []job.Claim, err e
 	return out, f.call("claims")
 }
 
+func (f *fake) NewClaims(_ context.Context, w job.WorkerID, known func(job.Token) bool) (out []job.Claim, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.claims {
+		if c.Worker == w && !known(c.Token) {
+			out = append(out, c)
+		}
+	}
+	return out, f.call("new claims")
+}
+
+func (f *fake) Fetch(_ context.Context, c job.Claim, _ job.Time) (out []*job.Job, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, j := range f.jobs {
+		if slices.Contains(c.IDs, j.ID) && j.Token == c.Token {
+			held := *j
+			out = append(out, &held)
+		}
+	}
+	return out, f.call("fetch")
+}
+
 func (f *fake) holds(id job.ID, token job.Token) bool {
 	return slices.ContainsFunc(f.jobs, func(j *job.Job) bool { return j.ID == id && j.Token == token })
 }

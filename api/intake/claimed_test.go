@@ -1,0 +1,76 @@
+package intake
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/slotq/slotq/shared/job"
+)
+
+// fakePlaces has room for so many jobs.
+type fakePlaces struct {
+	mu     sync.Mutex
+	free   int
+	asked  [][]int // the slots of each call
+	claims []job.Claim
+}
+
+func (p *fakePlaces) Reserve(_ string, slots []int, jobs []*job.Job) (job.WorkerID, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, slots)
+	if p.free < len(jobs) {
+		return 0, false
+	}
+	p.free -= len(jobs)
+	return 9, true
+}
+
+func (p *fakePlaces) Claimed(c job.Claim) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.claims = append(p.claims, c)
+}
+
+func TestJobsAreClaimedForAWorkerThatHasRoomAndItIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		free    int
+		busy    bool
+		change  func(*job.Job)
+		claimed bool
+		asked   int
+	}{
+		"it has room":                    {free: 1, claimed: true, asked: 1},
+		"it has none":                    {free: 0, asked: 1},
+		"the store claims nothing":       {free: 1, busy: true, asked: 1},
+		"the job waits":                  {free: 1, change: func(j *job.Job) { j.State = job.Scheduled }},
+		"somebody may send it again":     {free: 1, change: func(j *job.Job) { j.Given = true }},
+		"others may have its unique_key": {free: 1, change: func(j *job.Job) { j.UniqueKey = "u" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &fakePlaces{free: c.free}
+			f := &fakeStore{busy: c.busy}
+			in := startWith(t, f, p)
+			j := &job.Job{ID: job.NewID(5), QueueID: 3, QueueSlots: 4, Queue: "mail", Kind: "k", RunAt: 5, State: job.Available}
+			if c.change != nil {
+				c.change(j)
+			}
+			e, err := in.One(t.Context(), j, inTime())
+			if err != nil || e.Claimed != c.claimed {
+				t.Fatalf("got %+v, %v, want it claimed: %t", e, err, c.claimed)
+			}
+			if len(p.asked) != c.asked {
+				t.Errorf("asked for places %d times, want %d", len(p.asked), c.asked)
+			}
+			if told := len(p.claims) == 1; told != c.claimed {
+				t.Fatalf("the worker is told of %+v, want to be told: %t", p.claims, c.claimed)
+			}
+			if c.claimed {
+				if got := p.claims[0]; got.Worker != 9 || got.Token.Worker() != 9 || !slices.Equal(got.IDs, []job.ID{j.ID}) || got.ClaimedAt != j.RunAt {
+					t.Errorf("the worker is told of %+v", got)
+				}
+			}
+		})
+	}
+}
