@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"slices"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -30,7 +31,7 @@ func (l *lane) enqueue(ctx context.Context, jobs []*job.Job) ([]job.Enqueued, er
 		c.ClaimedAt = max(c.ClaimedAt, j.RunAt) // each is due by then, by the clock that says when it is
 	}
 	out, err := l.store.EnqueueClaimed(ctx, jobs, c)
-	if err == nil && len(out) > 0 && out[0].Claimed {
+	if err == nil && slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Claimed }) {
 		l.places.Claimed(c)
 	}
 	return out, err

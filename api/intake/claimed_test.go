@@ -45,8 +45,9 @@ func TestJobsAreClaimedForAWorkerThatHasRoomAndItIsTold(t *testing.T) {
 		"it has none":                    {free: 0, asked: 1},
 		"the store claims nothing":       {free: 1, busy: true, asked: 1},
 		"the job waits":                  {free: 1, change: func(j *job.Job) { j.State = job.Scheduled }},
-		"somebody may send it again":     {free: 1, change: func(j *job.Job) { j.Given = true }},
-		"others may have its unique_key": {free: 1, change: func(j *job.Job) { j.UniqueKey = "u" }},
+		"somebody may send it again":     {free: 1, change: func(j *job.Job) { j.Given = true }, claimed: true, asked: 1},
+		"others may have its unique_key": {free: 1, change: func(j *job.Job) { j.UniqueKey = "u" }, claimed: true, asked: 1},
+		"it has a concurrency_key":       {free: 1, change: func(j *job.Job) { j.ConcurrencyKey = "k" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &fakePlaces{free: c.free}

@@ -72,7 +72,7 @@ type Intake struct {
 
 // New makes an intake into a store. Where places know of a worker that has room, jobs are claimed for it as they are stored; nil = none.
 func New(store Enqueuer, places Places) *Intake {
-	return &Intake{store: store, plain: newLane(store, places), keyed: newLane(store, nil), batches: make(chan struct{}, maxBatches)}
+	return &Intake{store: store, plain: newLane(store, places), keyed: newLane(store, places), batches: make(chan struct{}, maxBatches)}
 }
 
 // Run stores what is handed in until ctx ends, then what is still queued, and returns nil. Nobody should hand in jobs

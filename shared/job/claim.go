@@ -28,14 +28,13 @@ type Claim struct {
 }
 
 // MayBeClaimed says whether jobs that are about to be stored may be claimed in the same transaction: they are due, of one queue and few
-// slots, and nobody may send one of them again, so that nothing has to be found out about them first. It returns these slots, in order.
+// slots, and none has a concurrency key, whose line says when it may start, or expires. It returns these slots, in order.
 func MayBeClaimed(jobs []*Job) (slots []int, ok bool) {
 	if len(jobs) == 0 || len(jobs) > MaxEnqueuedClaim {
 		return nil, false
 	}
 	for _, j := range jobs {
-		if j.QueueID != jobs[0].QueueID || j.State != Available || j.Given || j.IdempotencyKey != "" || j.UniqueKey != "" || j.ConcurrencyKey != "" ||
-			j.ExpiresAt != 0 || j.Suspect() {
+		if j.QueueID != jobs[0].QueueID || j.State != Available || j.ConcurrencyKey != "" || j.ExpiresAt != 0 || j.Suspect() {
 			return nil, false
 		}
 		if !slices.Contains(slots, j.Slot) {

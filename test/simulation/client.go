@@ -147,13 +147,13 @@ func (c *client) enqueueClaimed(jobs []*job.Job) []job.Enqueued {
 	if err != nil {
 		return nil
 	}
-	if out[0].Claimed && !c.w.lost(c.p) {
+	if anyClaimed(out) && !c.w.lost(c.p) {
 		hearer.Claimed(claim)
 	}
 	return out
 }
 
-// make draws a job; a plain one is due, and has nothing that others may have too.
+// make draws a job; a plain one is due at once, and has no concurrency_key.
 func (c *client) make(q job.Queue, plain bool) *job.Job {
 	r := c.r
 	o := order{N: c.n, Do: deeds[r.IntN(len(deeds))], Micros: r.IntN(500_000), Times: 1 + r.IntN(2)}
@@ -175,17 +175,16 @@ func (c *client) make(q job.Queue, plain bool) *job.Job {
 		*s.Timeout, o.Micros = 500*time.Millisecond, 300_000+r.IntN(3_000_000)
 	}
 	switch choice := r.IntN(8); {
-	case plain:
-	case choice < 2:
+	case choice < 2 && !plain:
 		s.Delay = between(r, time.Millisecond, 10*time.Second)
-	case choice == 2:
+	case choice == 2 && !plain:
 		s.ExpiresAt = c.w.now().Add(between(r, time.Second, 20*time.Second))
 	case choice == 3:
 		o.Key = fmt.Sprintf("key-%s-%d", c.p.name, o.N)
 		s.IdempotencyKey = o.Key
 	case choice == 4:
 		s.UniqueKey = fmt.Sprintf("unique-%d", r.IntN(4))
-	case choice < 7 && kind != unserved: // one that nobody serves would keep its place for ever
+	case choice < 7 && kind != unserved && !plain: // one that nobody serves would keep its place for ever
 		k := r.IntN(3)
 		limit := 1 + k
 		s.ConcurrencyKey, s.ConcurrencyLimit = fmt.Sprintf("key-%d", k), &limit
@@ -193,7 +192,7 @@ func (c *client) make(q job.Queue, plain bool) *job.Job {
 	s.Payload, _ = json.Marshal(o)
 	s.ID, s.Digest = &id, []byte(fmt.Sprintf("%016d", o.N))
 	j := s.Make(q, c.w.now())
-	j.Given = s.IdempotencyKey == "" && r.IntN(2) == 0 && !plain
+	j.Given = s.IdempotencyKey == "" && r.IntN(2) == 0
 	if !j.Given && s.IdempotencyKey == "" {
 		j.Digest = nil
 	}

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -49,13 +50,17 @@ func (l *link) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim)
 	return call(ctx, l.p, "enqueue claimed", true, func() ([]job.Enqueued, error) {
 		out, err := l.db().EnqueueClaimed(bg, jobs, c)
 		l.p.w.judge.enqueued(jobs, out)
-		if err == nil && out[0].Claimed {
+		if err == nil && anyClaimed(out) {
 			held, err := l.db().Fetch(bg, c, c.ClaimedAt)
 			l.p.w.judge.claimed(l.p, job.ClaimRequest{Slot: c.Slot, Token: c.Token, Now: c.ClaimedAt}, job.Claimed{Jobs: held}, err)
 			l.p.w.counts["jobs claimed as they are stored"] += len(held)
 		}
 		return out, err
 	})
+}
+
+func anyClaimed(out []job.Enqueued) bool {
+	return slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Claimed })
 }
 
 func (l *link) Fetch(ctx context.Context, c job.Claim, now job.Time) ([]*job.Job, error) {

@@ -192,11 +192,8 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 	if len(stored) == 0 {
 		return nil
 	}
-	if in.claim != nil && !in.again {
-		return in.insertClaimed(ctx, tx, stored)
-	}
 	// Ids of our own making, sent for the first time, cannot collide: a plain insert, no look back.
-	if err := insertJobs(ctx, tx, stored, in.nonce, nil, len(ids) > 0); err != nil {
+	if err := in.store(ctx, tx, stored, len(ids) > 0); err != nil {
 		return err
 	}
 	if len(expiries) > 0 {

@@ -26,13 +26,16 @@ func (s *Store) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim
 	return in.out, err
 }
 
-// insertClaimed stores the jobs with the token of a claim, and the claim. Whatever goes wrong, the next try is one without it.
-func (in *insertion) insertClaimed(ctx context.Context, tx Tx, jobs []*job.Job) error {
+// store writes the rows of the jobs, claimed if a claim was asked for. Whatever goes wrong with it, the next try is one without: when it
+// finds a duplicate, too, which may not be claimed.
+func (in *insertion) store(ctx context.Context, tx Tx, jobs []*job.Job, quiet bool) error {
 	c := in.claim
-	in.claim = nil
+	if in.claim = nil; c == nil || in.again {
+		return insertJobs(ctx, tx, jobs, in.nonce, nil, quiet)
+	}
 	err := claimStored(ctx, tx, c, in.slots, jobs)
 	if err == nil {
-		err = insertJobs(ctx, tx, jobs, in.nonce, c, false)
+		err = insertJobs(ctx, tx, jobs, in.nonce, c, quiet)
 	}
 	if in.refused = errors.Is(err, errNothing); err != nil {
 		return err

@@ -120,7 +120,7 @@ func enqueueAccident(f *fixture, behind store.Store, arm func()) {
 func enqueueClaimedAccident(f *fixture, behind store.Store, arm func()) {
 	q := f.queue("accident")
 	w := f.worker()
-	jobs := f.jobs(q, 3)
+	jobs := []*job.Job{f.job(q), f.job(q, given(job.NewID(f.now), "a")), f.job(q, idempotencyKey("i", "a"))}
 	arm()
 	out, err := behind.EnqueueClaimed(f.ctx, jobs, claimOf(w.id, f.now, jobs))
 	f.ok(err)

@@ -125,7 +125,35 @@ var enqueueClaimedTests = []Test{
 		f.notClaimed(f.enqueueClaimed(w.id, spread()...))
 		equal(f, "rows", f.rows(), 7)
 	}},
-	{"jobs that others may send again, that wait or that are of many slots are stored and not claimed", 0, func(f *fixture) {
+	{"what is sent again is claimed once: a duplicate by any key is claimed by nobody", 3, func(f *fixture) {
+		q := f.queue("again")
+		w := f.worker()
+		id := job.NewID(f.now)
+		send := func() []*job.Job {
+			return []*job.Job{f.job(q, given(id, "a")), f.job(q, idempotencyKey("i", "a")), f.job(q, uniqueKey("u")), f.job(q)}
+		}
+		jobs := send()
+		w.claimed(f.enqueueClaimed(w.id, jobs...))
+		out, c := f.enqueueClaimed(w.id, send()...)
+		for i, by := range []string{job.ByID, job.ByIdempotencyKey, job.ByUniqueKey} {
+			equal(f, "answer", out[i], job.Enqueued{ID: jobs[i].ID, By: by})
+		}
+		equal(f, "the new one", out[3], job.Enqueued{ID: c.IDs[3], Claimed: true})
+		held := f.fetch(c)
+		equal(f, "fetched", len(held), 1)
+		equal(f, "the new one", held[0].ID, c.IDs[3])
+		equal(f, "rows", f.rows(), 5)
+		claims, err := f.store.NewClaims(f.ctx, w.id, func(t job.Token) bool { return t != c.Token })
+		f.ok(err)
+		equal(f, "ids of the claim", len(claims[0].IDs), 1)
+		// A job that has ended is sent again.
+		w.held[c.Token] = map[job.ID]bool{held[0].ID: true}
+		w.commit(completed(held[0]))
+		out, c = f.enqueueClaimed(w.id, f.job(q, given(id, "other")))
+		equal(f, "with another body", out[0].Err, job.ErrMismatch)
+		f.notClaimed(out, c)
+	}},
+	{"jobs that wait, that may expire or that are of many slots are stored and not claimed", 0, func(f *fixture) {
 		q := f.queue("plain", slots(job.MaxBeside+2))
 		w := f.worker()
 		wide := f.jobs(q, job.MaxBeside+2)
@@ -133,7 +161,6 @@ var enqueueClaimedTests = []Test{
 			j.Slot = i + 1
 		}
 		for what, jobs := range map[string][]*job.Job{
-			"id": f.jobs(q, 1, given(job.NewID(f.now), "a")), "idempotency_key": f.jobs(q, 1, idempotencyKey("i", "a")), "unique_key": f.jobs(q, 1, uniqueKey("u")),
 			"concurrency_key": f.jobs(q, 1, concurrencyKey("k", 1)), "expires_at": f.jobs(q, 1, expiresAt(f.now.Add(time.Minute))),
 			"delay": f.jobs(q, 1, delay(time.Minute)), "slots": wide, "number": f.jobs(q, job.MaxEnqueuedClaim+1),
 		} {
@@ -161,9 +188,7 @@ var enqueueClaimedTests = []Test{
 		q := f.queue("data")
 		w := f.worker()
 		for _, bad := range f.bad(q) {
-			if bad.UniqueKey != "" {
-				continue
-			}
+			before := f.rows()
 			jobs := f.jobs(q, 3)
 			jobs[1] = bad
 			out, c := f.enqueueClaimed(w.id, jobs...)
@@ -171,7 +196,8 @@ var enqueueClaimedTests = []Test{
 			for i, e := range out {
 				equal(f, fmt.Sprintf("job %d is refused", i), e.Err != nil, i == 1)
 			}
-			equal(f, "rows", f.rows(), 2)
+			equal(f, "rows", f.rows()-before, 2)
+			equal(f, "free", len(f.worker().claim(q, 9)), 2)
 		}
 	}},
 }

@@ -57,6 +57,15 @@ func (m *model) enqueueClaimed() {
 		s := job.Spec{Kind: "a", Payload: fmt.Appendf(nil, `{"n": %d}`, len(m.order)+i)}
 		p := rapid.IntRange(1, 4).Draw(m.T, "priority")
 		s.Priority = &p
+		switch rapid.IntRange(0, 4).Draw(m.T, "key") {
+		case 0:
+			s.UniqueKey = rapid.SampledFrom([]string{"u", "U", "u "}).Draw(m.T, "unique_key")
+		case 1:
+			s.IdempotencyKey, s.Digest = rapid.SampledFrom([]string{"i", "I"}).Draw(m.T, "idempotency_key"), digestOf("same")
+		case 2:
+			id := job.NewID(m.now)
+			s.ID, s.Digest = &id, digestOf("same")
+		}
 		jobs[i] = s.Make(m.queue, m.now)
 		jobs[i].Slot = rapid.IntRange(1, m.queue.Slots).Draw(m.T, "slot")
 		slots[jobs[i].Slot] = true
@@ -70,31 +79,22 @@ func (m *model) enqueueClaimed() {
 	c := claimOf(w.id, m.now, jobs)
 	out, err := m.store.EnqueueClaimed(m.ctx, jobs, c)
 	m.ok(err)
-	claimed := out[0].Claimed
-	if claimed && (w.dead || free) || !claimed && !w.dead && !free && !keyed {
+	claimed := slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Claimed })
+	if made := m.answered(jobs, out, claimed); claimed && (w.dead || free) || made && !claimed && !w.dead && !free && !keyed {
 		m.Fatalf("claimed: %t, with a dead worker %t, a free job %t", claimed, w.dead, free)
-	}
-	for i, j := range jobs {
-		if want := (job.Enqueued{ID: j.ID, Claimed: claimed}); out[i] != want {
-			m.Fatalf("enqueue %d of %d: got %+v, want %+v", i, len(jobs), out[i], want)
-		}
-		m.jobs[j.ID] = &modelJob{sent: j, state: job.Available, runAt: j.RunAt, attempt: 1, slot: j.Slot}
-		m.order = append(m.order, j.ID)
-		m.counts.created++
-	}
-	if !claimed {
-		return
 	}
 	held, err := m.store.Fetch(m.ctx, c, m.now)
 	m.ok(err)
-	if len(held) != len(jobs) {
-		m.Fatalf("%d of %d jobs carry the token of the claim", len(held), len(jobs))
-	}
 	for _, j := range held {
 		m.counts.claimedStored++
 		it := m.jobs[j.ID]
 		it.state, it.token, it.run = job.Running, c.Token, 1
 		w.held[j.ID] = j
+	}
+	for _, e := range out {
+		if e.Claimed != (w.held[e.ID] != nil && w.held[e.ID].Token == c.Token && e.By == "") {
+			m.Fatalf("job %s: claimed %t, and the worker has %+v", e.ID, e.Claimed, w.held[e.ID])
+		}
 	}
 }
 
@@ -116,6 +116,11 @@ func (m *model) resend() {
 func (m *model) send(jobs []*job.Job) {
 	out, err := m.store.Enqueue(m.ctx, jobs, rapid.Bool().Draw(m.T, "atomic"))
 	m.ok(err)
+	m.answered(jobs, out, false)
+}
+
+// answered checks the answers for jobs that were sent, and takes those in that were made.
+func (m *model) answered(jobs []*job.Job, out []job.Enqueued, claimed bool) (made bool) {
 	for i, j := range jobs {
 		want := job.Enqueued{ID: j.ID}
 		switch holder := m.uniqueHolder(j.UniqueKey); {
@@ -132,15 +137,18 @@ func (m *model) send(jobs []*job.Job) {
 				m.keys[j.IdempotencyKey] = j.ID
 			}
 		}
+		want.Claimed = claimed && want.By == ""
 		if out[i] != want {
 			m.Fatalf("enqueue %d of %d: got %+v, want %+v", i, len(jobs), out[i], want)
 		}
 		if want.By == "" {
 			m.counts.created++
+			made = true
 		} else {
 			m.counts.duplicates++
 		}
 	}
+	return made
 }
 
 // uniqueHolder is the live job that holds a unique key.

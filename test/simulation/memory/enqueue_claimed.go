@@ -15,14 +15,20 @@ func (s *Store) EnqueueClaimed(_ context.Context, jobs []*job.Job, c job.Claim) 
 	for _, slot := range slots {
 		ok = ok && s.mayClaim(job.Slot{QueueID: jobs[0].QueueID, Slot: slot}, c)
 	}
-	ok = ok && !slices.ContainsFunc(jobs, func(j *job.Job) bool { return j.RunAt > c.ClaimedAt || s.jobs[j.ID] != nil || s.history[j.ID] != nil })
-	out := s.enqueue(jobs, false)
-	if !ok {
-		return out, nil
+	fresh := map[job.ID]bool{}
+	for _, j := range jobs {
+		ok = ok && j.RunAt <= c.ClaimedAt
+		fresh[j.ID] = s.jobs[j.ID] == nil && s.history[j.ID] == nil
 	}
-	chosen := make([]*job.Job, len(jobs))
-	for i, j := range jobs {
-		chosen[i], out[i].Claimed = s.jobs[j.ID], true
+	out := s.enqueue(jobs, false)
+	var chosen []*job.Job
+	for i, e := range out {
+		if ok && e.Err == nil && e.By == "" && fresh[e.ID] {
+			chosen, out[i].Claimed = append(chosen, s.jobs[e.ID]), true
+		}
+	}
+	if len(chosen) == 0 {
+		return out, nil
 	}
 	for _, slot := range slots {
 		s.slots[job.Slot{QueueID: jobs[0].QueueID, Slot: slot}].Epoch++
