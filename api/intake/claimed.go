@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -15,13 +16,49 @@ type Places interface {
 	Claimed(job.Claim)
 }
 
+// How long no claim is tried in a slot where one could not be made, so that it costs a transaction now and then and not each job: it is
+// paused, or has jobs that nobody takes. And in all slots after one that took so long that it held up the lane.
+const (
+	claimRest     = 250 * time.Millisecond
+	claimLongRest = 5 * time.Second
+	claimSlow     = 400 * time.Millisecond
+	maxResting    = 1000 // slots that are remembered
+)
+
+// claiming is what a lane knows of its claims. It is the lane's alone.
+type claiming struct {
+	places  Places // nil = none
+	resting map[job.Slot]time.Time
+	until   time.Time // all slots rest
+}
+
+// may says that a claim may be tried in these slots of a queue.
+func (c *claiming) may(queue int32, slots []int, now time.Time) bool {
+	return c.places != nil && !now.Before(c.until) &&
+		!slices.ContainsFunc(slots, func(n int) bool { return now.Before(c.resting[job.Slot{QueueID: queue, Slot: n}]) })
+}
+
+// refused notes that a claim could not be made, although that took so long.
+func (c *claiming) refused(queue int32, slots []int, now time.Time, took time.Duration) {
+	if took >= claimSlow {
+		c.until = now.Add(claimLongRest)
+	}
+	if len(c.resting) >= maxResting || c.resting == nil {
+		c.resting = map[job.Slot]time.Time{}
+	}
+	for _, n := range slots {
+		c.resting[job.Slot{QueueID: queue, Slot: n}] = now.Add(claimRest)
+	}
+}
+
 // enqueue stores jobs, claimed for a worker where one has room.
 func (l *lane) enqueue(ctx context.Context, jobs []*job.Job) ([]job.Enqueued, error) {
+	began, queue := time.Now(), jobs[0].QueueID
 	slots, ok := job.MayBeClaimed(jobs)
-	if !ok || l.places == nil {
+	if !ok || !l.claiming.may(queue, slots, began) {
 		return l.store.Enqueue(ctx, jobs, false)
 	}
-	w, ok := l.places.Reserve(jobs[0].Queue, slots, jobs)
+	w, ok := l.claiming.places.Reserve(jobs[0].Queue, slots, jobs)
 	if !ok {
 		return l.store.Enqueue(ctx, jobs, false)
 	}
@@ -31,8 +68,11 @@ func (l *lane) enqueue(ctx context.Context, jobs []*job.Job) ([]job.Enqueued, er
 		c.ClaimedAt = max(c.ClaimedAt, j.RunAt) // each is due by then, by the clock that says when it is
 	}
 	out, err := l.store.EnqueueClaimed(ctx, jobs, c)
-	if err == nil && slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Claimed }) {
-		l.places.Claimed(c)
+	switch now := time.Now(); {
+	case err == nil && slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Claimed }):
+		l.claiming.places.Claimed(c)
+	case err != nil || slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.By == "" && e.Err == nil }):
+		l.claiming.refused(queue, slots, now, now.Sub(began))
 	}
 	return out, err
 }

@@ -1,9 +1,12 @@
 package intake
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -74,4 +77,56 @@ func TestJobsAreClaimedForAWorkerThatHasRoomAndItIsTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestASlotWhereNoClaimCouldBeMadeRestsBeforeTheNextIsTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePlaces{free: 100}
+		in := startWith(t, &fakeStore{busy: true}, p)
+		send := func(n int) {
+			for range n {
+				j := &job.Job{ID: job.NewID(5), QueueID: 3, QueueSlots: 1, Queue: "mail", Kind: "k", RunAt: 5, State: job.Available}
+				if _, err := in.One(t.Context(), j, inTime()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, want := range []int{1, 2} {
+			send(5)
+			if len(p.asked) != want {
+				t.Errorf("%d claims were tried, want %d", len(p.asked), want)
+			}
+			time.Sleep(claimRest)
+		}
+	})
+}
+
+func TestAClaimThatHeldUpTheLaneIsTheLastForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePlaces{free: 100}
+		f := &fakeStore{busy: true, answer: func(_ context.Context, call int, jobs []*job.Job) ([]job.Enqueued, error) {
+			if call == 1 {
+				time.Sleep(claimSlow) // as when somebody holds a fence
+			}
+			return created(jobs), nil
+		}}
+		in := startWith(t, f, p)
+		send := func(slots int) {
+			j := &job.Job{ID: job.NewID(5), QueueID: int32(slots), QueueSlots: slots, Queue: "mail", Kind: "k", RunAt: 5, State: job.Available}
+			if _, err := in.One(t.Context(), j, inTime()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send(1)
+		time.Sleep(claimLongRest / 2)
+		send(2) // of another queue
+		if len(p.asked) != 1 {
+			t.Errorf("%d claims were tried, want the slow one alone", len(p.asked))
+		}
+		time.Sleep(claimLongRest / 2)
+		send(3)
+		if len(p.asked) != 2 {
+			t.Errorf("%d claims were tried, want one more after the rest", len(p.asked))
+		}
+	})
 }

@@ -10,16 +10,16 @@ import (
 
 // lane gathers jobs while one call is under way and stores them with the next.
 type lane struct {
-	store   Enqueuer
-	places  Places // nil = none
-	pace    pace
-	entries chan *entry
-	bytes   atomic.Int64 // of payloads and the like in entries
-	ended   chan struct{}
+	store    Enqueuer
+	claiming claiming
+	pace     pace
+	entries  chan *entry
+	bytes    atomic.Int64 // of payloads and the like in entries
+	ended    chan struct{}
 }
 
 func newLane(store Enqueuer, places Places) *lane {
-	return &lane{store: store, places: places, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
+	return &lane{store: store, claiming: claiming{places: places}, entries: make(chan *entry, maxQueued), ended: make(chan struct{})}
 }
 
 // entry is a job that waits for its answer.

@@ -49,6 +49,11 @@ type pair struct {
 
 func newPair(t *testing.T, free int, kinds ...string) *pair {
 	t.Helper()
+	return newPairAnd(t, job.Worker{ID: 8}, free, kinds)
+}
+
+func newPairAnd(t *testing.T, other job.Worker, free int, kinds []string) *pair {
+	t.Helper()
 	r, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +62,7 @@ func newPair(t *testing.T, free int, kinds ...string) *pair {
 	p.ear = &ear{id: 7, free: free, claimed: func(c job.Claim) { p.claims <- c }}
 	run(t, func(ctx context.Context) error { return r.Run(ctx, p.ear) })
 	p.sender = NewSender(func(context.Context) ([]job.Worker, error) {
-		return []job.Worker{{ID: 7, Kinds: kinds, Nudge: r.Addr().String()}}, nil
+		return []job.Worker{{ID: 7, Kinds: kinds, Nudge: r.Addr().String()}, other}, nil
 	})
 	run(t, p.sender.Run)
 	return p
@@ -150,22 +155,40 @@ func TestAWorkerIsToldOfAClaimThatWasMadeForIt(t *testing.T) {
 }
 
 func TestAStrangersWordOnPlacesIsNotTaken(t *testing.T) {
-	p := newPair(t, 0, "*")
-	p.offered(t, 0)
-	port := p.sender.conn.Load().LocalAddr().(*net.UDPAddr).Port
-	stranger, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		t.Fatal(err)
+	socket := func() *net.UDPConn {
+		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
 	}
-	defer stranger.Close()
-	b := encodePlaces(7, 100)
-	for range 10 {
-		if _, err := stranger.Write(b[:]); err != nil {
+	stranger, other := socket(), socket()
+	p := newPairAnd(t, job.Worker{ID: 8, Nudge: other.LocalAddr().String()}, 0, []string{"*"})
+	p.offered(t, 0)
+	p.ear.mu.Lock()
+	p.ear.id = 0 // says nothing any more
+	p.ear.mu.Unlock()
+	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.sender.conn.Load().LocalAddr().(*net.UDPAddr).Port}
+	write := func(c *net.UDPConn, w job.WorkerID, free int) {
+		b := encodePlaces(w, free)
+		if _, err := c.WriteToUDP(b[:], to); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.ear.mu.Lock()
-	p.ear.free = 1
-	p.ear.mu.Unlock()
-	p.offered(t, 1) // comes after what the stranger sent
+	write(stranger, 7, 100)
+	write(other, 8, 5) // who may say so, after the stranger
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.sender.listMu.Lock()
+		theirs, ours := p.sender.free[8].free, p.sender.free[7].free
+		p.sender.listMu.Unlock()
+		switch {
+		case theirs == 5 && ours != 0:
+			t.Fatalf("a stranger's %d places count", ours)
+		case theirs == 5:
+			return
+		case time.Now().After(deadline):
+			t.Fatal("the other worker was not heard within 5 s")
+		}
+	}
 }

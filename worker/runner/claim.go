@@ -35,8 +35,8 @@ func (d *claimDone) foundIn(s *slot) bool {
 
 // claim starts a claim from a slot. The places that it may fill are taken beforehand.
 func (l *loop) claim(s *slot) {
-	free := l.free()
-	if !s.rich { // nobody knows how much it has: leave places for the other claims that may be under way
+	free := max(1, l.free()) // some may have been taken since somebody looked: see told
+	if !s.rich {             // nobody knows how much it has: leave places for the other claims that may be under way
 		free = max(1, free/(l.most()-l.claiming))
 	}
 	s.look()

@@ -27,30 +27,31 @@ func TestMain(m *testing.M) {
 type fake struct {
 	store.Store // what a worker does not call
 
-	mu      sync.Mutex
-	away    bool
-	fails   string        // the one call that fails although the database is there
-	delay   time.Duration // of each claim
-	delayed int           // the slot whose claims alone are delayed; 0 = all
-	queues  []job.Queue
-	jobs    []*job.Job
-	done    map[job.ID]job.Outcome
-	workers map[job.WorkerID]*job.Worker
-	claims  []job.Claim
-	calls   map[string]int
-	single  int   // claims that were to bring one job
-	under   int   // claims under way
-	most    int   // of them at once
-	apart   bool  // claims look into no slot beside their own
-	broken  int   // the slot of which no claim can read a job; 0 = none
-	shared  int   // claims that looked into others
-	closed  bool  // claims do not look into their slots
-	refused error // what claims come to
-	budget  int   // rows that a claim reads at most; 0 = all
-	refuse  func(job.Outcome) error
-	cancels []job.ID
-	beats   []time.Time // acknowledged
-	gone    []job.WorkerID
+	mu        sync.Mutex
+	away      bool
+	fails     string        // the one call that fails although the database is there
+	delay     time.Duration // of each claim
+	delayed   int           // the slot whose claims alone are delayed; 0 = all
+	queues    []job.Queue
+	jobs      []*job.Job
+	done      map[job.ID]job.Outcome
+	workers   map[job.WorkerID]*job.Worker
+	claims    []job.Claim
+	calls     map[string]int
+	single    int   // claims that were to bring one job
+	under     int   // claims under way
+	most      int   // of them at once
+	apart     bool  // claims look into no slot beside their own
+	broken    int   // the slot of which no claim can read a job; 0 = none
+	shared    int   // claims that looked into others
+	closed    bool  // claims do not look into their slots
+	refused   error // what claims come to
+	budget    int   // rows that a claim reads at most; 0 = all
+	refuse    func(job.Outcome) error
+	meanwhile func(call string) // comes before a fetch or a giving back takes effect
+	cancels   []job.ID
+	beats     []time.Time // acknowledged
+	gone      []job.WorkerID
 }
 
 func newFake(slots int) *fake {
@@ -351,7 +352,15 @@ func (f *fake) NewClaims(_ context.Context, w job.WorkerID, known func(job.Token
 	return out, f.call("new claims")
 }
 
+// wait lets a test do something before a call takes effect.
+func (f *fake) wait(call string) {
+	if f.meanwhile != nil {
+		f.meanwhile(call)
+	}
+}
+
 func (f *fake) Fetch(_ context.Context, c job.Claim, _ job.Time) (out []*job.Job, err error) {
+	f.wait("fetch")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, j := range f.jobs {
@@ -368,6 +377,7 @@ func (f *fake) holds(id job.ID, token job.Token) bool {
 }
 
 func (f *fake) GiveBack(_ context.Context, c job.Claim, _ job.Time) (n int, err error) {
+	f.wait("give_back")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, j := range f.jobs {

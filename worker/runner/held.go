@@ -11,8 +11,8 @@ import (
 	"github.com/slotq/slotq/shared/job"
 )
 
-// held is the worker's memory of what it holds: every claim from before the store is asked for it until its last job's
-// outcome is committed. What the database knows of this worker and held does not is given back by reconcile.
+// held is the worker's memory of what it holds: every claim from before the store is asked for it, or for the jobs of one that was made
+// for the worker, until its last job's outcome is committed. What the database knows of this worker and held does not is given back by reconcile.
 //
 // There is no map of jobs: what looks for a job by its id (a cancel, a beat, a reconcile) comes every few seconds and
 // may walk through all, while claiming and finishing happen thousands of times a second and would pay for the map.

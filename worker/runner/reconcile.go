@@ -36,12 +36,8 @@ func (r *Runner) reconcileAs(ctx context.Context, id job.WorkerID) error {
 	for _, c := range claims {
 		ids, unknown := r.held.strays(c)
 		if unknown {
-			n, err := r.store.GiveBack(ctx, c, r.clock.Now())
-			if err != nil {
+			if err := r.giveBackUnknown(ctx, c); err != nil {
 				return err
-			}
-			if n > 0 {
-				r.log.Warn("gave back a claim that this worker did not know of", "jobs", n, "slot", c.Slot.Slot)
 			}
 		}
 		doubtful = doubtful || len(ids) > 0

@@ -77,6 +77,7 @@ type insertion struct {
 	done  []bool // answered: a duplicate or a mismatch, not inserted again
 	nonce int64  // stands in the rows that this call creates, and so tells them from those that were there
 	again bool
+	maybe bool // another call may have stored them already
 
 	claim   *job.Claim // to be made of the jobs; nil = none
 	slots   []int      // of these
@@ -94,7 +95,7 @@ func (s *Store) enqueue(ctx context.Context, in *insertion, atomic, trial bool) 
 		return err
 	}
 	err := s.write(ctx, "enqueue", func(ctx context.Context, tx Tx, again bool) error {
-		in.again = again
+		in.again = again || in.maybe
 		in.done, in.out = slices.Clone(known), slices.Clone(answers)
 		err := s.insert(ctx, tx, in)
 		if s.db.Class(err) == Data {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/slotq/slotq/shared/job"
 )
@@ -18,16 +19,26 @@ func (s *Store) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim
 		return s.Enqueue(ctx, jobs, false)
 	}
 	c.Slot = job.Slot{QueueID: jobs[0].QueueID, Slot: slots[0]}
+	limit, cancel := context.WithTimeout(ctx, claimStoredLimit)
+	defer cancel()
 	in := &insertion{jobs: jobs, claim: &c, slots: slots}
-	err := s.enqueue(ctx, in, false, false)
-	if in.refused || isData(err) {
+	err := s.enqueue(limit, in, false, false)
+	switch {
+	case in.refused || isData(err):
 		return s.Enqueue(ctx, jobs, false)
+	case err != nil && limit.Err() != nil && ctx.Err() == nil:
+		in = &insertion{jobs: jobs, maybe: true}
+		err = s.enqueue(ctx, in, false, false)
 	}
 	return in.out, err
 }
 
-// store writes the rows of the jobs, claimed if a claim was asked for. Whatever goes wrong with it, the next try is one without: when it
-// finds a duplicate, too, which may not be claimed.
+// claimStoredLimit is how long it is tried to claim jobs as they are stored, up to the COMMIT. A worker that was stopped in a claim may hold
+// the slot's fence for seconds, and whoever stores jobs without claiming them waits for no fence.
+const claimStoredLimit = 500 * time.Millisecond
+
+// store writes the rows of the jobs, claimed if a claim was asked for. There is one try with it: where another may help, as when a
+// duplicate is found, which may not be claimed, that one is without.
 func (in *insertion) store(ctx context.Context, tx Tx, jobs []*job.Job, quiet bool) error {
 	c := in.claim
 	if in.claim = nil; c == nil || in.again {

@@ -32,7 +32,8 @@ var fenceTests = []Test{
 const (
 	holderLimit = 12 * time.Second
 	claimLimit  = 11 * time.Second
-	freeLimit   = 4 * time.Second // below the 5 s after which the holder is let go
+	freeLimit   = 4 * time.Second         // below the 5 s after which the holder is let go
+	storeLimit  = 1900 * time.Millisecond // below the 2 s after which a wait for a lock is given up
 )
 
 // silentHolder freezes a claim between its fence and its commit: to the server it is an open connection in the middle
@@ -72,6 +73,12 @@ func silentHolder(f *fixture) {
 	w.commit(completed(c.Jobs[0]))
 	if d := time.Since(began); d > freeLimit {
 		f.Fatalf("the other slot took %v", d)
+	}
+	stored, late := f.job(q), time.Now()
+	stored.Slot = 1
+	f.notClaimed(f.enqueueClaimed(w.id, stored))
+	if d := time.Since(late); d > storeLimit {
+		f.Fatalf("a job of the held slot was stored after %v", d)
 	}
 	for {
 		tried := time.Now()
