@@ -55,6 +55,8 @@ var defects = []defect{
 	{"limit_not_tested", 10, sqlite, conformance("load", "keys keep their limits through crashes, retries and resizes, and no job is stuck")},
 	{"pause_not_in_the_fence", 0, sqlite, conformance("pause", "a paused queue hands out nothing until it is resumed")},
 	{"action_step_not_compared", 0, sqlite, conformance("action", "8 managers that carry out one action at once do nothing twice")},
+	{"stored_claim_by_the_dead", 4, sqlite, conformance("enqueue_claimed", "a worker that is dead, quiet or unknown gets nothing: the jobs are stored and free")},
+	{"stored_claim_overtakes", 0, sqlite, conformance("enqueue_claimed", "what is due and free in the slot goes first: the jobs are stored behind it")},
 	{"output_kept_by_a_stub", 0, sqlite, conformance("outputs", "what retention 0 leaves of a job has no output")},
 	{"unique_key_not_freed", 0, sqlite, conformance("unique", "every end of a job frees its unique_key")},
 	{"revoked_token_lives", 0, sqlite, conformance("api_tokens", "a revoked token stays, and says when it was revoked first")},

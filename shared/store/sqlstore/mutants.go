@@ -41,6 +41,8 @@ var mutations = map[string][]mutation{
 	"claim_without_token":      {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}},
 	"claim_takes_held":         {{"SET token = ?, run = run + 1", "AND j.token = ?", "AND (j.token = ? OR 1 = 1)"}, {"j.run_at <= ?", "j.token = ?", "(j.token = ? OR 1 = 1)"}},
 	"claim_by_the_dead":        {{"INSERT INTO slotq_claims", " AND dead = 0", ""}},
+	"stored_claim_by_the_dead": {{"NOT EXISTS (SELECT 1 FROM slotq_jobs", " AND w.dead = 0 AND w.quiet = 0", ""}},
+	"stored_claim_overtakes":   {{"NOT EXISTS (SELECT 1 FROM slotq_jobs", "AND j.token = ?)", "AND j.token = ? AND 1 = 0)"}},
 	"hint_ignores_ids": {{"", "{among ??}", "({among ??} OR 1 = 1)"},
 		{"", "{held among ??}", "({held among ??} OR 1 = 1)"}},
 	"finish_without_token": {{"", "{held ??}", "j.id IN (??)"},
