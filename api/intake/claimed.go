@@ -17,7 +17,7 @@ type Places interface {
 }
 
 // How long no claim is tried in a slot where one could not be made, so that it costs a transaction now and then and not each job: it is
-// paused, or has jobs that nobody takes. And in all slots after one that took so long that it held up the lane.
+// paused, or has jobs that nobody takes. And in all slots after a call that took so long that it held up the lane.
 const (
 	claimRest     = 250 * time.Millisecond
 	claimLongRest = 5 * time.Second
@@ -38,11 +38,8 @@ func (c *claiming) may(queue int32, slots []int, now time.Time) bool {
 		!slices.ContainsFunc(slots, func(n int) bool { return now.Before(c.resting[job.Slot{QueueID: queue, Slot: n}]) })
 }
 
-// refused notes that a claim could not be made, although that took so long.
-func (c *claiming) refused(queue int32, slots []int, now time.Time, took time.Duration) {
-	if took >= claimSlow {
-		c.until = now.Add(claimLongRest)
-	}
+// refused notes that a claim could not be made.
+func (c *claiming) refused(queue int32, slots []int, now time.Time) {
 	if len(c.resting) >= maxResting || c.resting == nil {
 		c.resting = map[job.Slot]time.Time{}
 	}
@@ -68,11 +65,15 @@ func (l *lane) enqueue(ctx context.Context, jobs []*job.Job) ([]job.Enqueued, er
 		c.ClaimedAt = max(c.ClaimedAt, j.RunAt) // each is due by then, by the clock that says when it is
 	}
 	out, err := l.store.EnqueueClaimed(ctx, jobs, c)
-	switch now := time.Now(); {
+	now := time.Now()
+	if now.Sub(began) >= claimSlow {
+		l.claiming.until = now.Add(claimLongRest)
+	}
+	switch {
 	case err == nil && slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.Claimed }):
 		l.claiming.places.Claimed(c)
 	case err != nil || slices.ContainsFunc(out, func(e job.Enqueued) bool { return e.By == "" && e.Err == nil }):
-		l.claiming.refused(queue, slots, now, now.Sub(began))
+		l.claiming.refused(queue, slots, now)
 	}
 	return out, err
 }

@@ -63,7 +63,7 @@ type Intake struct {
 	store Enqueuer
 
 	// Jobs with something that others may hold too (a given id, a key) may wait for a lock in the database for seconds: in a lane of
-	// their own they hold up only each other. Those that are claimed as they are stored may wait for a fence, half a second at most.
+	// their own they hold up only each other. Those that are claimed as they are stored may wait for a fence, half a second at most: see claiming.
 	plain, keyed *lane
 
 	batches chan struct{}

@@ -52,7 +52,7 @@ func (s *Sender) Claimed(c job.Claim) {
 	to, old := s.routes[c.Worker], time.Since(s.readAt) > freshFor
 	s.listMu.Unlock()
 	if conn := s.conn.Load(); conn != nil && to.IsValid() {
-		_, _ = conn.WriteToUDPAddrPort(encodeClaim(c), to) // a lost one the worker finds in the database
+		_, _ = conn.WriteToUDPAddrPort(encodeClaim(c), to) // a lost one the worker gives back
 	}
 	if old {
 		s.rouse() // reads the list anew: where all jobs are claimed at once nothing else would

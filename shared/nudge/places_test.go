@@ -76,7 +76,7 @@ func (p *pair) offered(t *testing.T, want int) {
 		p.sender.listMu.Lock()
 		o := p.sender.free[7]
 		p.sender.listMu.Unlock()
-		if o.at != (time.Time{}) && o.free == want && time.Since(o.at) < PlacesFor/2 {
+		if o.at != (time.Time{}) && o.free == want {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -93,47 +93,68 @@ func jobsOf(kinds ...string) (jobs []*job.Job) {
 	return jobs
 }
 
-func TestPlacesThatAWorkerSaysAreFreeAreReservedOnceEach(t *testing.T) {
-	p := newPair(t, 3, "*")
-	if _, ok := p.sender.Reserve("mail", []int{p.at.Slot}, jobsOf("k")); ok {
-		t.Error("a place was reserved before any was free")
-	}
-	p.offered(t, 3)
-	p.ear.mu.Lock()
-	p.ear.id = 0 // says nothing more
-	p.ear.mu.Unlock()
+// knowing is a sender that was told of free places just now, and hears nothing more.
+func knowing(free int, kinds ...string) *Sender {
+	s := NewSender(nil)
+	s.list = []job.Worker{{ID: 7, Kinds: kinds, Slots: []int{1, 2}}}
+	s.readAt = time.Now()
+	s.free[7] = offer{free, time.Now().Add(time.Hour)} // however slow this machine is
+	return s
+}
+
+func reserve(s *Sender, slot int, kinds ...string) bool {
+	w, ok := s.Reserve("mail", []int{slot}, jobsOf(kinds...))
+	return ok && w == 7
+}
+
+func TestPlacesThatAreFreeAreReservedOnceEach(t *testing.T) {
+	s := knowing(3, "*")
 	for _, c := range []struct {
-		n    int
-		want bool
-	}{{2, true}, {2, false}, {1, true}, {1, false}} {
-		if w, ok := p.sender.Reserve("mail", []int{p.at.Slot}, jobsOf("k", "k")[:c.n]); ok != c.want || ok && w != 7 {
-			t.Errorf("reserving %d places: %v, %t, want %t", c.n, w, ok, c.want)
+		kinds []string
+		want  bool
+	}{{[]string{"k", "k"}, true}, {[]string{"k", "k"}, false}, {[]string{"k"}, true}, {[]string{"k"}, false}} {
+		if got := reserve(s, 1, c.kinds...); got != c.want {
+			t.Errorf("reserving %d places: %t, want %t", len(c.kinds), got, c.want)
 		}
 	}
 }
 
 func TestPlacesAreForgottenAfterAWhile(t *testing.T) {
-	p := newPair(t, 3, "*")
-	p.offered(t, 3)
-	p.sender.listMu.Lock()
-	p.sender.free[7] = offer{3, time.Now().Add(-PlacesFor - time.Millisecond)}
-	p.sender.listMu.Unlock()
-	if _, ok := p.sender.Reserve("mail", []int{p.at.Slot}, jobsOf("k")); ok {
+	s := knowing(3, "*")
+	s.free[7] = offer{3, time.Now().Add(-PlacesFor - time.Millisecond)}
+	if reserve(s, 1, "k") {
 		t.Error("a place was reserved that was free a while ago")
 	}
 }
 
-func TestNoPlaceIsReservedForAKindThatTheWorkerDoesNotServe(t *testing.T) {
-	p := newPair(t, 3, "k")
-	p.offered(t, 3)
+func TestNoPlaceIsReservedForWhatTheWorkerDoesNotServe(t *testing.T) {
+	s := knowing(3, "k")
 	for _, kinds := range [][]string{{"other"}, {"k", "other"}} {
-		if _, ok := p.sender.Reserve("mail", []int{p.at.Slot}, jobsOf(kinds...)); ok {
+		if reserve(s, 1, kinds...) {
 			t.Errorf("places were reserved for %v", kinds)
 		}
 	}
-	if _, ok := p.sender.Reserve("mail", []int{p.at.Slot}, jobsOf("k", "k")); !ok {
+	if reserve(s, 3, "k") {
+		t.Error("a place was reserved for a slot that the worker is not pinned to")
+	}
+	if _, ok := s.Reserve("mail", []int{1, 3}, jobsOf("k")); ok {
+		t.Error("places were reserved for two slots of which the worker serves one")
+	}
+	if !reserve(s, 1, "k", "k") {
 		t.Error("no places were reserved for what it serves")
 	}
+}
+
+func TestASenderHearsHowManyPlacesAreFreeWithEachNudge(t *testing.T) {
+	p := newPair(t, 3, "*")
+	if reserve(p.sender, p.at.Slot, "k") {
+		t.Error("a place was reserved before any was free")
+	}
+	p.offered(t, 3)
+	p.ear.mu.Lock()
+	p.ear.free = 1
+	p.ear.mu.Unlock()
+	p.offered(t, 1)
 }
 
 func TestAWorkerIsToldOfAClaimThatWasMadeForIt(t *testing.T) {

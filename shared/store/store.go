@@ -51,8 +51,8 @@ type Jobs interface {
 	// EnqueueClaimed is Enqueue of jobs that job.MayBeClaimed, and claims them for a worker in the same transaction: they are never
 	// free, so no claim has to find them. As any claim it holds the fences of their slots, so a pause is exact, the worker must be
 	// alive in the database, and must not be quiet; and no job that is due and free may stand in these slots, since it goes first. When
-	// one of these does not hold, or nobody knows what became of the COMMIT, the answers do not say Claimed: the jobs are stored, and
-	// if they are claimed all the same the worker finds them by NewClaims. Duplicates are claimed by nobody. IDs and Slot of the claim
+	// one of these does not hold, somebody holds a fence for half a second, or nobody knows what became of the COMMIT, the answers do not
+	// say Claimed: the jobs are stored, and if they are claimed all the same the worker finds the claim by NewClaims. Duplicates are claimed by nobody. IDs and Slot of the claim
 	// are the store's to set.
 	EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim) ([]job.Enqueued, error)
 

@@ -35,7 +35,7 @@ func (r *Runner) reconcileAs(ctx context.Context, id job.WorkerID) error {
 	doubtful := false
 	for _, c := range claims {
 		ids, unknown := r.held.strays(c)
-		if unknown {
+		if unknown && (r.draining.Load() || id != r.Worker() || !r.young(c)) {
 			if err := r.giveBackUnknown(ctx, c); err != nil {
 				return err
 			}

@@ -19,7 +19,8 @@ import (
 // started: nobody knows whether an api has made it or this worker, which may have run its jobs already.
 type told struct {
 	claims  chan news
-	coming  atomic.Int32 // jobs of the claims in it
+	coming  atomic.Int32 // jobs of the claims in it, and of those that are being read
+	reading atomic.Int32 // claims that are being read
 	offered atomic.Int64 // when an api was last told of free places, in Unix nanoseconds
 }
 
@@ -30,9 +31,9 @@ type news struct {
 }
 
 const (
-	maxTold   = 1000                   // claims that wait to be read; those beyond are found
-	findEvery = time.Second            // between two looks for claims that nobody has told of
-	findAfter = 500 * time.Millisecond // how old such a claim is: a younger one may be told of yet
+	maxTold   = 1000        // claims that wait to be read; those beyond are found
+	findEvery = time.Second // between two looks for claims that nobody has told of
+	findAfter = time.Second // how old such a claim is: a younger one may be told of yet
 	// commitFor is how long after the end of PlacesFor a claim of the last places may still be committed, ordinarily: the store gives
 	// it half a second before its COMMIT.
 	commitFor = 750 * time.Millisecond
@@ -65,6 +66,9 @@ func (r *Runner) Places() (w job.WorkerID, free int) {
 	free = max(0, int(r.places.total-r.places.taken.Load()+r.places.asked.Load()-r.told.coming.Load()))
 	if free > 0 {
 		r.told.offered.Store(time.Now().UnixNano())
+		if r.draining.Load() { // since it was looked at: either this sees it, or the drain sees the offer
+			free = 0
+		}
 	}
 	return id, free
 }
@@ -104,7 +108,7 @@ func (r *Runner) find(ctx context.Context) {
 		}
 		look = offered
 		for _, c := range claims {
-			if r.clock.Now().Sub(c.ClaimedAt) < findAfter {
+			if r.young(c) {
 				continue
 			}
 			if err := r.giveBackUnknown(ctx, c); err != nil {
@@ -114,35 +118,40 @@ func (r *Runner) find(ctx context.Context) {
 	}
 }
 
+// young says that the worker may be told of the claim yet.
+func (r *Runner) young(c job.Claim) bool { return r.clock.Now().Sub(c.ClaimedAt) < findAfter }
+
 // takeOver starts the jobs of a claim, if the database says that it is this worker's; false = it says nothing of it. It is remembered before
-// it is read, as any claim is, so of two who bring the same claim one reads it, and one that has ended has no jobs any more. Its places
-// are taken before it is asked whether the worker drains, so that a drain waits for it or it sees the drain.
+// it is read, as any claim is, so of two who bring the same claim one reads it, and one that has ended has no jobs any more. That it is
+// being read is said before it is asked whether the worker drains, so that a drain waits for it or it sees the drain.
 func (r *Runner) takeOver(of job.Claim) (there bool) {
+	r.told.reading.Add(1)
+	defer r.told.reading.Add(-1)
 	c := &claim{worker: of.Worker, token: of.Token, at: time.Now()}
-	if id, ok := r.lease.holds(); !ok || id != of.Worker || !r.held.open(c) {
+	if id, ok := r.lease.holds(); !ok || id != of.Worker || r.draining.Load() || !r.held.open(c) {
 		return true // not to be looked for again; what is left of it reconcile gives back
 	}
-	r.places.take(len(of.IDs))
-	var jobs []*job.Job
-	var err error
-	if !r.draining.Load() {
-		jobs, err = r.store.Fetch(context.Background(), of, r.clock.Now())
-	}
-	if err != nil {
+	jobs, err := r.store.Fetch(context.Background(), of, r.clock.Now())
+	switch {
+	case err != nil:
 		r.trouble.met("reading a claim that was made for the worker", err)
-	}
-	if len(jobs) > 0 && r.mayStart(jobs) {
-		r.start(c, jobs, &serving{handlers: &r.handlers, max: len(of.IDs)})
+	case len(jobs) > 0 && r.mayStart(jobs):
+		r.places.take(len(jobs))
+		r.start(c, jobs, &serving{handlers: &r.handlers, max: len(jobs)})
+		if r.line.standing() {
+			r.loop.wake() // which looks after those that stand for long
+		}
 		return true
-	}
-	if len(jobs) > 0 {
+	case len(jobs) > 0:
 		if _, err := r.store.GiveBack(context.Background(), of, r.clock.Now()); err != nil {
 			r.trouble.met("giving back a claim that was made for the worker", err)
 		}
 	}
 	r.held.close(c)
-	r.places.release(len(of.IDs))
-	return len(jobs) > 0 || err != nil || r.draining.Load()
+	for _, j := range jobs {
+		r.Nudge(job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+	}
+	return len(jobs) > 0 || err != nil
 }
 
 // mayStart says that the worker may start all of the jobs: none was cancelled meanwhile, and each has a handler without a limit.
@@ -154,14 +163,14 @@ func (r *Runner) mayStart(jobs []*job.Job) bool {
 }
 
 // giveBackUnknown gives back a claim that the worker does not know. Until that is done it is held, so that nobody starts its jobs who is told
-// of it meanwhile.
+// of it meanwhile. The end of ctx does not cut it off: whoever looks then finds the claim held, and leaves it to this.
 func (r *Runner) giveBackUnknown(ctx context.Context, of job.Claim) error {
 	c := &claim{worker: of.Worker, token: of.Token, at: time.Now()}
 	if !r.held.open(c) {
 		return nil
 	}
 	defer r.held.close(c)
-	n, err := r.store.GiveBack(ctx, of, r.clock.Now())
+	n, err := r.store.GiveBack(context.WithoutCancel(ctx), of, r.clock.Now())
 	if n > 0 {
 		r.log.Warn("gave back a claim that this worker did not know of", "jobs", n, "slot", of.Slot.Slot)
 		r.Nudge(of.Slot)

@@ -152,6 +152,26 @@ func TestAClaimThatTheWorkerIsToldOfMeanwhileIsNotGivenBack(t *testing.T) {
 	})
 }
 
+func TestNoPartOfAClaimThatCouldNotBeReadStarts(t *testing.T) {
+	f, w := newFake(1), &waiter{}
+	in(t, f, Options{}, func(r *Runner) { w.handle(r, "a") }, func(t *testing.T, r *Runner) {
+		r.Places()
+		f.with(func() { f.fails = "fetch" }) // with some of the jobs
+		c, _ := f.claimedFor(r.Worker(), "a", "a")
+		r.Claimed(c)
+		time.Sleep(time.Millisecond)
+		if n := len(w.started); n != 0 {
+			t.Errorf("%d of its jobs started", n)
+		}
+		f.with(func() { f.fails = "" })
+		time.Sleep(2*time.Second + 100*time.Millisecond)
+		if n := len(w.started); n != 2 {
+			t.Errorf("%d of its jobs started after it was given back, want both", n)
+		}
+		close(w.release)
+	})
+}
+
 func TestASuspectThatTheWorkerHadForgottenIsNotStartedBesideAnother(t *testing.T) {
 	f, w := newFake(1), &waiter{}
 	in(t, f, Options{}, func(r *Runner) { w.handle(r, "a") }, func(t *testing.T, r *Runner) {
@@ -276,6 +296,7 @@ func TestAWorkerWithALimitedHandlerOffersNoPlacesAndGivesBackWhatIsClaimedForIt(
 					t.Errorf("%d places are offered, want none", free)
 				}
 				c, jobs := f.claimedFor(r.Worker(), kind)
+				f.with(func() { jobs[0].RunAt = jobs[0].RunAt.Add(time.Hour) }) // so that it is not claimed again
 				r.Claimed(c)
 				synctest.Wait()
 				f.with(func() {

@@ -81,13 +81,15 @@ type insertion struct {
 
 	claim   *job.Claim // to be made of the jobs; nil = none
 	slots   []int      // of these
-	refused bool       // it could not be made, and nothing is stored
+	refused bool       // it could not be made, or would have no job, and nothing is stored
 }
 
 // enqueue stores the jobs in one transaction, claimed if that may be. What turns out to be a duplicate after its row or its keys were written
 // is left out and the transaction begun anew: its keys must not stay behind.
 func (s *Store) enqueue(ctx context.Context, in *insertion, atomic, trial bool) error {
-	in.nonce = rand.Int64()
+	if !in.maybe {
+		in.nonce = rand.Int64()
+	}
 	known := make([]bool, len(in.jobs))
 	answers := make([]job.Enqueued, len(in.jobs))
 	twins := in.twins(known, answers)
@@ -98,6 +100,7 @@ func (s *Store) enqueue(ctx context.Context, in *insertion, atomic, trial bool) 
 		in.again = again || in.maybe
 		in.done, in.out = slices.Clone(known), slices.Clone(answers)
 		err := s.insert(ctx, tx, in)
+		in.refused = errors.Is(err, errNothing)
 		if s.db.Class(err) == Data {
 			return errData{err}
 		}
@@ -110,7 +113,7 @@ func (s *Store) enqueue(ctx context.Context, in *insertion, atomic, trial bool) 
 		if err == nil && (trial || atomic && refused(in.out)) {
 			return errNothing
 		}
-		if err == nil && (again || slices.Contains(in.done, true)) {
+		if err == nil && (in.again || slices.Contains(in.done, true)) {
 			err = s.confirm(ctx, tx) // an answer is about to be given that rests on what was found, not on what was written
 		}
 		return err
@@ -162,9 +165,13 @@ func refused(out []job.Enqueued) bool {
 // errDuplicate ends a try: some id is there already.
 var errDuplicate = errors.New("an id is there already")
 
-// insert writes keys first, in a fixed order so that two calls wait and never deadlock, then the fences of
-// concurrency keys, then the jobs.
+// insert writes the claim first, if one is to be made, then keys, in a fixed order so that two calls wait and never deadlock, then the
+// fences of concurrency keys, then the jobs.
 func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
+	claim, err := in.takeClaim(ctx, tx)
+	if err != nil {
+		return err
+	}
 	if err := insertIdempotencyKeys(ctx, tx, in); err != nil {
 		return err
 	}
@@ -191,11 +198,17 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 		}
 	}
 	if len(stored) == 0 {
+		if claim != nil {
+			return errNothing
+		}
 		return nil
 	}
 	// Ids of our own making, sent for the first time, cannot collide: a plain insert, no look back.
-	if err := in.store(ctx, tx, stored, len(ids) > 0); err != nil {
+	if err := insertJobs(ctx, tx, stored, in.nonce, claim, len(ids) > 0); err != nil {
 		return err
+	}
+	for i := range in.out {
+		in.out[i].Claimed = claim != nil && !in.done[i]
 	}
 	if len(expiries) > 0 {
 		if err := tx.Insert(ctx, "slotq_expiries", []string{"expires_at", "id"}, expiries, true); err != nil {
@@ -207,7 +220,7 @@ func (s *Store) insert(ctx context.Context, tx Tx, in *insertion) error {
 	}
 	// The insert comes first: it waits for a finisher that is moving such an id, so the look into history sees it.
 	found := 0
-	err := in.lookup(ctx, tx, ids, func(_ job.ID, mine bool, _ []byte) {
+	err = in.lookup(ctx, tx, ids, func(_ job.ID, mine bool, _ []byte) {
 		if !mine {
 			found++
 		}

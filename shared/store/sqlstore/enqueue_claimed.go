@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/slotq/slotq/shared/job"
@@ -26,8 +25,8 @@ func (s *Store) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim
 	switch {
 	case in.refused || isData(err):
 		return s.Enqueue(ctx, jobs, false)
-	case err != nil && limit.Err() != nil && ctx.Err() == nil:
-		in = &insertion{jobs: jobs, maybe: true}
+	case err != nil && limit.Err() != nil && ctx.Err() == nil: // its COMMIT, if it was sent, may have had an unknown outcome
+		in = &insertion{jobs: jobs, nonce: in.nonce, maybe: true}
 		err = s.enqueue(ctx, in, false, false)
 	}
 	return in.out, err
@@ -37,28 +36,27 @@ func (s *Store) EnqueueClaimed(ctx context.Context, jobs []*job.Job, c job.Claim
 // the slot's fence for seconds, and whoever stores jobs without claiming them waits for no fence.
 const claimStoredLimit = 500 * time.Millisecond
 
-// store writes the rows of the jobs, claimed if a claim was asked for. There is one try with it: where another may help, as when a
-// duplicate is found, which may not be claimed, that one is without.
-func (in *insertion) store(ctx context.Context, tx Tx, jobs []*job.Job, quiet bool) error {
+// takeClaim makes the claim that was asked for, if any, of all jobs that are not answered yet, and returns it. There is one try with it:
+// where another may help, as when a duplicate is found, that one is without. The claim comes first, so that nobody waits for a fence who
+// holds keys.
+func (in *insertion) takeClaim(ctx context.Context, tx Tx) (*job.Claim, error) {
 	c := in.claim
-	if in.claim = nil; c == nil || in.again {
-		return insertJobs(ctx, tx, jobs, in.nonce, nil, quiet)
+	in.claim = nil
+	var jobs []*job.Job
+	for i, j := range in.jobs {
+		if !in.done[i] {
+			jobs = append(jobs, j)
+		}
 	}
-	err := claimStored(ctx, tx, c, in.slots, jobs)
-	if err == nil {
-		err = insertJobs(ctx, tx, jobs, in.nonce, c, quiet)
+	if c == nil || in.again || len(jobs) == 0 {
+		return nil, nil
 	}
-	if in.refused = errors.Is(err, errNothing); err != nil {
-		return err
-	}
-	for i := range in.out {
-		in.out[i].Claimed = !in.done[i]
-	}
-	return nil
+	return c, claimStored(ctx, tx, c, in.slots, jobs)
 }
 
-// claimStored makes the claim of jobs that the transaction is about to store; all of that is one round trip. errNothing, from here or from
-// the next statement: a slot is paused or unknown, a job that is free goes first, or the worker may not be given any.
+// claimStored makes the claim of jobs that the transaction is about to store, in the round trip of the next statement. Those that turn out to
+// be duplicates will not carry its token. errNothing, from here or from the next statement: a slot is paused or unknown, a job that is free
+// goes first, or the worker may not be given any.
 func claimStored(ctx context.Context, tx Tx, c *job.Claim, slots []int, jobs []*job.Job) error {
 	if err := enter(ctx, tx, job.ClaimRequest{Slot: c.Slot, Beside: slots[1:]}, false); err != nil {
 		return err
@@ -82,7 +80,10 @@ func (s *Store) Fetch(ctx context.Context, c job.Claim, now job.Time) (jobs []*j
 		jobs = append(jobs, j)
 		return err
 	})
-	return jobs, err
+	if err != nil {
+		return nil, err // a part of a claim would be taken for all of it
+	}
+	return jobs, nil
 }
 
 // NewClaims implements store.Work.
