@@ -39,8 +39,8 @@ func (r *Runner) drain(stopTaking func()) error {
 	return nil
 }
 
-// await waits until nothing runs, and no claim is being read whose jobs may; false = not within the limit. It looks now and then: a drain is the one moment when
-// that costs nothing, and every job would pay for being waited for.
+// await waits until nothing runs, and no claim is being read whose jobs may; false = not within the limit. It looks now and
+// then: a drain is the one moment when that costs nothing, and every job would pay for being waited for.
 func (r *Runner) await(limit time.Duration) bool {
 	deadline := time.Now().Add(limit)
 	for r.places.busy() || r.told.reading.Load() > 0 {

@@ -31,7 +31,7 @@ type news struct {
 }
 
 const (
-	maxTold   = 1000        // claims that wait to be read; those beyond are found
+	maxTold   = 1000        // claims that wait to be read; those beyond are given back
 	findEvery = time.Second // between two looks for claims that nobody has told of
 	findAfter = time.Second // how old such a claim is: a younger one may be told of yet
 	// commitFor is how long after the end of PlacesFor a claim of the last places may still be committed, ordinarily: the store gives

@@ -94,16 +94,14 @@ func stamp(ctx context.Context, tx Tx, r job.ClaimRequest, c *candidates, tries 
 	if err != nil {
 		return err
 	}
-	list := make([]byte, 0, 16*len(c.chosen))
 	for _, j := range c.chosen {
-		list = append(list, j.ID[:]...)
 		j.Token, j.StartedAt, j.State = r.Token, r.Now, job.Running
 		j.Run++
 	}
 	// Taken from workers, so that a worker declared dead gets nothing, without a lock or a statement of its own.
 	n, err := tx.Exec(ctx, `INSERT INTO slotq_claims (worker_id, token, queue_id, slot, claimed_at, suspect, ids)
 		SELECT id, ?::uuid, ?::int, ?::smallint, ?::bigint, ?::smallint, ?::bytea FROM slotq_workers WHERE id = ? AND dead = 0`,
-		r.Token, r.Slot.QueueID, r.Slot.Slot, r.Now, flag(c.chosen[0].Suspect()), list, r.Worker)
+		r.Token, r.Slot.QueueID, r.Slot.Slot, r.Now, flag(c.chosen[0].Suspect()), join16(c.chosen), r.Worker)
 	if err != nil {
 		return err
 	}
@@ -150,6 +148,15 @@ func claimedBefore(ctx context.Context, tx Tx, r job.ClaimRequest) ([]*job.Job, 
 		return err
 	})
 	return jobs, err
+}
+
+// join16 is the list of ids as a claim's row has it.
+func join16(jobs []*job.Job) []byte {
+	list := make([]byte, 0, 16*len(jobs))
+	for _, j := range jobs {
+		list = append(list, j.ID[:]...)
+	}
+	return list
 }
 
 func split16(list []byte) []job.ID {

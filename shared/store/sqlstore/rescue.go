@@ -17,6 +17,9 @@ func (s *Store) DeclareDead(ctx context.Context, w job.WorkerID, beat int64) (de
 	return dead, err
 }
 
+// jobsHeld reads those of a list of jobs that carry a token.
+var jobsHeld = "SELECT " + waitingJob + " FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?"
+
 const claimColumns = "c.worker_id, c.token, c.queue_id, c.slot, c.claimed_at, c.suspect, c.ids"
 
 func scanClaim(r Rows) (job.Claim, error) {
@@ -77,8 +80,7 @@ func (s *Store) dissolve(ctx context.Context, operation string, c job.Claim, now
 			return err
 		}
 		var outcomes []job.Outcome
-		rows, err := tx.Query(ctx, "SELECT "+waitingJob+" FROM slotq_jobs j {by id} {with queue} WHERE j.id IN (??) AND j.token = ?",
-			c.IDs, c.Token)
+		rows, err := tx.Query(ctx, jobsHeld, c.IDs, c.Token)
 		err = each(rows, err, func(r Rows) error {
 			j, err := scanJob(r, now, false)
 			if err == nil {
@@ -117,11 +119,7 @@ func (s *Store) anyKeyed(ctx context.Context, operation string, ids []job.ID) (k
 
 // Claims implements store.Work.
 func (s *Store) Claims(ctx context.Context, w job.WorkerID) (claims []job.Claim, err error) {
-	err = s.read(ctx, "claims", "SELECT "+claimColumns+" FROM slotq_claims c WHERE c.worker_id = ?", []any{w}, func(r Rows) error {
-		c, err := scanClaim(r)
-		claims = append(claims, c)
-		return err
-	})
+	claims, err = s.NewClaims(ctx, w, func(job.Token) bool { return false })
 	for i := range claims {
 		if err != nil {
 			break
