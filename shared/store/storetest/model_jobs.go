@@ -30,12 +30,11 @@ func (m *model) enqueue() {
 			limit := modelKeys[s.ConcurrencyKey]
 			s.ConcurrencyLimit = &limit
 		case 2:
-			s.UniqueKey = rapid.SampledFrom([]string{"u", "U", "u "}).Draw(m.T, "unique_key")
+			m.uniqueKey(&s)
 		case 3:
-			s.IdempotencyKey, s.Digest = rapid.SampledFrom([]string{"i", "I"}).Draw(m.T, "idempotency_key"), digestOf("same")
+			m.idempotencyKey(&s)
 		case 4:
-			id := job.NewID(m.now)
-			s.ID, s.Digest = &id, digestOf("same")
+			m.givenID(&s)
 		case 5:
 			s.ExpiresAt = m.now.Add(7*time.Second + time.Microsecond)
 		}
@@ -46,6 +45,19 @@ func (m *model) enqueue() {
 		}
 	}
 	m.send(jobs)
+}
+
+func (m *model) uniqueKey(s *job.Spec) {
+	s.UniqueKey = rapid.SampledFrom([]string{"u", "U", "u "}).Draw(m.T, "unique_key")
+}
+
+func (m *model) idempotencyKey(s *job.Spec) {
+	s.IdempotencyKey, s.Digest = rapid.SampledFrom([]string{"i", "I"}).Draw(m.T, "idempotency_key"), digestOf("same")
+}
+
+func (m *model) givenID(s *job.Spec) {
+	id := job.NewID(m.now)
+	s.ID, s.Digest = &id, digestOf("same")
 }
 
 // enqueueClaimed stores jobs for a worker, dead or alive, which reads them back when they are claimed.
@@ -59,12 +71,11 @@ func (m *model) enqueueClaimed() {
 		s.Priority = &p
 		switch rapid.IntRange(0, 4).Draw(m.T, "key") {
 		case 0:
-			s.UniqueKey = rapid.SampledFrom([]string{"u", "U", "u "}).Draw(m.T, "unique_key")
+			m.uniqueKey(&s)
 		case 1:
-			s.IdempotencyKey, s.Digest = rapid.SampledFrom([]string{"i", "I"}).Draw(m.T, "idempotency_key"), digestOf("same")
+			m.idempotencyKey(&s)
 		case 2:
-			id := job.NewID(m.now)
-			s.ID, s.Digest = &id, digestOf("same")
+			m.givenID(&s)
 		}
 		jobs[i] = s.Make(m.queue, m.now)
 		jobs[i].Slot = rapid.IntRange(1, m.queue.Slots).Draw(m.T, "slot")
