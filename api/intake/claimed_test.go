@@ -82,7 +82,8 @@ func TestJobsAreClaimedForAWorkerThatHasRoomAndItIsTold(t *testing.T) {
 func TestASlotWhereNoClaimCouldBeMadeRestsBeforeTheNextIsTried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePlaces{free: 100}
-		in := startWith(t, &fakeStore{busy: true}, p)
+		f := &fakeStore{busy: true}
+		in := startWith(t, f, p)
 		send := func(n int) {
 			for range n {
 				j := &job.Job{ID: job.NewID(5), QueueID: 3, QueueSlots: 1, Queue: "mail", Kind: "k", RunAt: 5, State: job.Available}
@@ -91,12 +92,27 @@ func TestASlotWhereNoClaimCouldBeMadeRestsBeforeTheNextIsTried(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []int{1, 2} {
+		rests := []time.Duration{firstRest, 2 * firstRest, 4 * firstRest, 8 * firstRest, longestRest, longestRest}
+		for want, rest := range rests {
 			send(5)
-			if len(p.asked) != want {
-				t.Errorf("%d claims were tried, want %d", len(p.asked), want)
+			time.Sleep(rest - 1)
+			send(5)
+			if len(p.asked) != want+1 {
+				t.Errorf("%d claims were tried, want %d", len(p.asked), want+1)
 			}
-			time.Sleep(claimRest)
+			time.Sleep(1)
+		}
+		f.busy = false
+		send(5) // a claim is made with each
+		f.busy = true
+		send(5)
+		if made := len(rests) + 6; len(p.asked) != made {
+			t.Errorf("%d claims were tried, want %d", len(p.asked), made)
+		}
+		time.Sleep(firstRest)
+		send(1)
+		if made := len(rests) + 7; len(p.asked) != made {
+			t.Errorf("%d claims were tried, want %d: a slot that had come back rests as at first", len(p.asked), made)
 		}
 	})
 }

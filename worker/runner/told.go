@@ -56,14 +56,15 @@ func (t *told) hear(n news) {
 	}
 }
 
-// Places implements nudge.Hearer. A worker with a handler that has a limit of its own offers none: which of its places are free depends on
+// Places implements nudge.Hearer. They are as many as a claim of the worker's own might fill, those in line too: with the 24 places alone an api
+// whose calls had come to bring more stored every second job for a claim to find, at 3,000 jobs a second. A worker with a handler that has a limit of its own offers none: which of its places are free depends on
 // the kind.
 func (r *Runner) Places() (w job.WorkerID, free int) {
 	id, ok := r.lease.holds()
 	if !ok || r.quiet.Load() || r.draining.Load() || len(r.handlers.limited) > 0 || r.finisher.full() || r.line.standing() {
 		return id, 0
 	}
-	free = max(0, int(r.places.total-r.places.taken.Load()+r.places.asked.Load()-r.told.coming.Load()))
+	free = max(0, r.loop.free()+int(r.places.asked.Load()-r.told.coming.Load()))
 	if free > 0 {
 		r.told.offered.Store(time.Now().UnixNano())
 		if r.draining.Load() { // since it was looked at: either this sees it, or the drain sees the offer

@@ -266,10 +266,14 @@ func TestPlacesAreOfferedOnlyWhileTheWorkerHasThem(t *testing.T) {
 		}
 		close(w.release)
 		synctest.Wait()
+		all := 2 + r.line.ahead() // the handlers have returned at once
+		if _, free := r.Places(); free != all || all == 2 {
+			t.Errorf("%d places are offered by a worker whose jobs are short, want %d, those in line too", free, all)
+		}
 		r.places.take(2) // for a claim that is under way
 		r.places.asked.Add(2)
-		if _, free := r.Places(); free != 2 {
-			t.Errorf("%d places are offered of those that a claim may fill, want 2", free)
+		if _, free := r.Places(); free != all {
+			t.Errorf("%d places are offered of those that a claim may fill, want %d", free, all)
 		}
 		r.places.asked.Add(-2)
 		r.places.release(2)
