@@ -75,11 +75,7 @@ func (l *lane) enqueue(ctx context.Context, jobs []*job.Job) ([]job.Enqueued, er
 	if !ok {
 		return l.store.Enqueue(ctx, jobs, false)
 	}
-	c := job.Claim{Worker: w, Token: job.NewToken(w)}
-	for _, j := range jobs {
-		c.IDs = append(c.IDs, j.ID)
-		c.ClaimedAt = max(c.ClaimedAt, j.RunAt) // each is due by then, by the clock that says when it is
-	}
+	c := job.ClaimOf(w, jobs)
 	out, err := l.store.EnqueueClaimed(ctx, jobs, c)
 	now := time.Now()
 	if now.Sub(began) >= claimSlow {

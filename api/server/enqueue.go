@@ -87,7 +87,7 @@ func (s *Server) stored(j *job.Job, e job.Enqueued) {
 	}
 	s.metrics.enqueued.WithLabelValues(s.metrics.queues.Of(j.Queue), s.metrics.kinds.Of(j.Kind)).Inc()
 	if j.State == job.Available && !j.Blocked && !e.Claimed { // the worker of one that is claimed has been told
-		s.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+		s.Nudge(j.Queue, j.Kind, j.InSlot())
 	}
 }
 

@@ -443,7 +443,7 @@ func (e *env) claim(id string) (job.Worker, *job.Job) {
 		e.Fatal(err)
 	}
 	c, err := e.store.Claim(e.Context(), job.ClaimRequest{
-		Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, Queue: j.Queue, Max: 1000, Now: e.server.Clock.Now(),
+		Worker: w.ID, Token: job.NewToken(w.ID), Slot: j.InSlot(), Queue: j.Queue, Max: 1000, Now: e.server.Clock.Now(),
 	})
 	if err != nil {
 		e.Fatal(err)

@@ -41,7 +41,7 @@ func (s *Server) wake(w http.ResponseWriter, r *http.Request, do func(context.Co
 	return s.changeJob(r, func(ctx context.Context, id job.ID) (*job.Job, error) {
 		j, err := do(ctx, id, s.Clock.Now())
 		if err == nil && j.State == job.Available && !j.Blocked {
-			s.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+			s.Nudge(j.Queue, j.Kind, j.InSlot())
 		}
 		return j, err
 	})

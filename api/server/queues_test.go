@@ -115,7 +115,7 @@ func TestAPausedQueueHandsOutNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claim := job.ClaimRequest{Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, Max: 10, Now: e.server.Clock.Now()}
+	claim := job.ClaimRequest{Worker: w.ID, Token: job.NewToken(w.ID), Slot: j.InSlot(), Max: 10, Now: e.server.Clock.Now()}
 	if c, err := e.store.Claim(t.Context(), claim); err != nil || len(c.Jobs) > 0 {
 		t.Errorf("claimed %d jobs, %v", len(c.Jobs), err)
 	}

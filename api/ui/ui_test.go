@@ -196,7 +196,7 @@ func (e *env) worker(name string, queues ...string) job.Worker {
 func (e *env) claim(w job.Worker, j *job.Job) *job.Job {
 	e.Helper()
 	c, err := e.store.Claim(e.Context(), job.ClaimRequest{
-		Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, Queue: j.Queue, Max: 1000, Now: e.clock.Now(),
+		Worker: w.ID, Token: job.NewToken(w.ID), Slot: j.InSlot(), Queue: j.Queue, Max: 1000, Now: e.clock.Now(),
 	})
 	e.ok(err)
 	for _, got := range c.Jobs {

@@ -88,7 +88,7 @@ func (b *bench) worker(name string, kinds ...string) job.Worker {
 func (b *bench) claim(w job.Worker, j *job.Job) *job.Job {
 	b.t.Helper()
 	got, err := b.store.Claim(b.t.Context(), job.ClaimRequest{
-		Worker: w.ID, Token: job.NewToken(w.ID), Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, Queue: j.Queue, Max: 1, Now: b.now, Suspects: true,
+		Worker: w.ID, Token: job.NewToken(w.ID), Slot: j.InSlot(), Queue: j.Queue, Max: 1, Now: b.now, Suspects: true,
 	})
 	if err != nil || len(got.Jobs) != 1 || got.Jobs[0].ID != j.ID {
 		b.t.Fatalf("claimed %v, %v; want the job", got.Jobs, err)

@@ -85,7 +85,7 @@ func (m *Manager) rescueClaims(ctx context.Context, claims []job.Claim) error {
 			crashes += m.countRescued(outcomes)
 			for _, o := range outcomes {
 				if m.Nudge != nil && !o.Action.Ends() && o.RunAt <= m.Now() {
-					m.Nudge(o.Job.Queue, o.Job.Kind, job.Slot{QueueID: o.Job.QueueID, Slot: o.Job.Slot})
+					m.Nudge(o.Job.Queue, o.Job.Kind, o.Job.InSlot())
 				}
 			}
 		}

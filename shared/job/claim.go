@@ -27,6 +27,15 @@ type Claim struct {
 	IDs       []ID // written once; jobs may have ended since
 }
 
+// ClaimOf is a worker's claim of jobs that are about to be stored, made when the last of them is due by the clock that says when it is.
+func ClaimOf(w WorkerID, jobs []*Job) Claim {
+	c := Claim{Worker: w, Token: NewToken(w)}
+	for _, j := range jobs {
+		c.IDs, c.ClaimedAt = append(c.IDs, j.ID), max(c.ClaimedAt, j.RunAt)
+	}
+	return c
+}
+
 // MayBeClaimed says whether jobs that are about to be stored may be claimed in the same transaction: they are due, of one queue and few
 // slots, and none has a concurrency key, whose line says when it may start, or expires. It returns these slots, in order.
 func MayBeClaimed(jobs []*Job) (slots []int, ok bool) {

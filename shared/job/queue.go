@@ -53,6 +53,9 @@ type Slot struct {
 	Slot    int
 }
 
+// InSlot is the slot that the job is in.
+func (j *Job) InSlot() Slot { return Slot{j.QueueID, j.Slot} }
+
 // SlotRow is a slot as the database has it.
 type SlotRow struct {
 	Slot

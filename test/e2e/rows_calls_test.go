@@ -188,14 +188,14 @@ func (b *big) managerCalls() []call {
 			if err != nil {
 				return err
 			}
-			c := job.Claim{Worker: w, Token: job.NewToken(w), ClaimedAt: b.now}
 			var jobs []*job.Job
 			for _, slot := range slots {
 				spec := job.Spec{Queue: q.Name, Kind: "kind1"}
 				j := spec.Make(q, b.now)
 				j.Slot = slot
-				jobs, c.IDs = append(jobs, j), append(c.IDs, j.ID)
+				jobs = append(jobs, j)
 			}
+			c := job.ClaimOf(w, jobs)
 			if _, err := s.EnqueueClaimed(ctx, jobs, c); err != nil {
 				return err
 			}

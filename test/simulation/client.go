@@ -108,7 +108,7 @@ func (c *client) enqueue() {
 		}
 	})
 	for _, j := range jobs {
-		c.w.nudge(c.p, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+		c.w.nudge(c.p, j.InSlot())
 	}
 	if c.r.IntN(4) == 0 { // and once more, as a proxy does that believes its request lost
 		again := make([]*job.Job, 0, len(jobs))
@@ -131,18 +131,14 @@ func (c *client) enqueue() {
 // enqueueClaimed stores jobs for a worker that has said that it has places free, and tells it. nil = there is none, or nobody knows what
 // came of it.
 func (c *client) enqueueClaimed(jobs []*job.Job) []job.Enqueued {
-	slots, ok := job.MayBeClaimed(jobs)
-	if !ok || slices.ContainsFunc(jobs, func(j *job.Job) bool { return j.Kind == unserved }) {
+	if _, ok := job.MayBeClaimed(jobs); !ok || slices.ContainsFunc(jobs, func(j *job.Job) bool { return j.Kind == unserved }) {
 		return nil
 	}
 	w, hearer := c.w.offer(c.p)
 	if hearer == nil {
 		return nil
 	}
-	claim := job.Claim{Worker: w, Token: job.NewToken(w), Slot: job.Slot{QueueID: jobs[0].QueueID, Slot: slots[0]}}
-	for _, j := range jobs {
-		claim.IDs, claim.ClaimedAt = append(claim.IDs, j.ID), max(claim.ClaimedAt, j.RunAt)
-	}
+	claim := job.ClaimOf(w, jobs)
 	out, err := c.l.EnqueueClaimed(bg, jobs, claim)
 	if err != nil {
 		return nil

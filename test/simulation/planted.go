@@ -86,7 +86,7 @@ func (s *claimTwice) Claim(ctx context.Context, r job.ClaimRequest) (job.Claimed
 	out, err := s.Store.Claim(ctx, r)
 	if len(out.Jobs) > 0 {
 		s.last = out.Jobs[0]
-	} else if last := s.last; err == nil && last != nil && r.Slot == (job.Slot{QueueID: last.QueueID, Slot: last.Slot}) && last.Token.Worker() != r.Worker {
+	} else if last := s.last; err == nil && last != nil && r.Slot == last.InSlot() && last.Token.Worker() != r.Worker {
 		twin := *last
 		twin.Token = r.Token
 		out.Jobs = []*job.Job{&twin}

@@ -193,7 +193,7 @@ func (r *Runner) settle(batch []ending, verdicts []job.Verdict) {
 			ran, took = ran+1, took+e.took
 		}
 		if j := e.outcome.Job; j.ConcurrencyKey != "" && verdicts[i] != job.Lost {
-			r.loop.nudge(job.Slot{QueueID: j.QueueID, Slot: j.Slot}) // its place is free: the next of the key waits in this slot
+			r.loop.nudge(j.InSlot()) // its place is free: the next of the key waits in this slot
 		}
 	}
 	if ran > 0 {

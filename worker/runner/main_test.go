@@ -120,7 +120,7 @@ func TestTheWorkerProgramRunsSubprocessesServesItsProbesAndHearsTheNudge(t *test
 	sent.Go(func() {
 		// Again, since one may be lost: this worker looks by itself only in an hour.
 		for again := time.NewTicker(time.Second); ; {
-			sender.Nudge(j.Queue, j.Kind, job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+			sender.Nudge(j.Queue, j.Kind, j.InSlot())
 			select {
 			case <-again.C:
 			case <-sending.Done():

@@ -150,7 +150,7 @@ func (r *Runner) takeOver(of job.Claim) (there bool) {
 	}
 	r.held.close(c)
 	for _, j := range jobs {
-		r.Nudge(job.Slot{QueueID: j.QueueID, Slot: j.Slot})
+		r.Nudge(j.InSlot())
 	}
 	return len(jobs) > 0 || err != nil
 }

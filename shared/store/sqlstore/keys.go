@@ -48,7 +48,7 @@ func keySlots(jobs []*job.Job) map[job.Slot]bool {
 			if slots == nil {
 				slots = map[job.Slot]bool{}
 			}
-			slots[job.Slot{QueueID: j.QueueID, Slot: j.Slot}] = true
+			slots[j.InSlot()] = true
 		}
 	}
 	return slots
@@ -140,7 +140,7 @@ func (p places) take(ctx context.Context, tx Tx, j *job.Job) (bool, error) {
 }
 
 func keyOf(j *job.Job) job.Key {
-	return job.Key{Slot: job.Slot{QueueID: j.QueueID, Slot: j.Slot}, ConcurrencyKey: j.ConcurrencyKey}
+	return job.Key{Slot: j.InSlot(), ConcurrencyKey: j.ConcurrencyKey}
 }
 
 // keysOf are the concurrency keys of the jobs that have one, each once, in their order.

@@ -218,10 +218,8 @@ func (f *fixture) enqueueClaimed(w job.WorkerID, jobs ...*job.Job) ([]job.Enqueu
 }
 
 func claimOf(w job.WorkerID, now job.Time, jobs []*job.Job) job.Claim {
-	c := job.Claim{Worker: w, Token: job.NewToken(w), ClaimedAt: now}
-	for _, j := range jobs {
-		c.IDs = append(c.IDs, j.ID)
-	}
+	c := job.ClaimOf(w, jobs)
+	c.ClaimedAt = now
 	return c
 }
 

@@ -13,7 +13,7 @@ import (
 // place away, and the claim that meets it again gives it one or lets it wait.
 
 func keyOf(j *job.Job) job.Key {
-	return job.Key{Slot: slotOf(j), ConcurrencyKey: j.ConcurrencyKey}
+	return job.Key{Slot: j.InSlot(), ConcurrencyKey: j.ConcurrencyKey}
 }
 
 // held is how many places of a key are taken.

@@ -127,7 +127,7 @@ func (s *Store) Close() error { return nil }
 
 // insert puts an unfinished job into its place.
 func (s *Store) insert(j *job.Job) {
-	at := slotOf(j)
+	at := j.InSlot()
 	i, _ := slices.BinarySearchFunc(s.lanes[at], j, compare)
 	s.lanes[at] = slices.Insert(s.lanes[at], i, j)
 	s.jobs[j.ID] = j
@@ -135,7 +135,7 @@ func (s *Store) insert(j *job.Job) {
 
 // remove takes it out.
 func (s *Store) remove(j *job.Job) {
-	at := slotOf(j)
+	at := j.InSlot()
 	if i, ok := slices.BinarySearchFunc(s.lanes[at], j, compare); ok {
 		s.lanes[at] = slices.Delete(s.lanes[at], i, i+1)
 	}
@@ -148,8 +148,6 @@ func (s *Store) change(j *job.Job, alter func()) {
 	alter()
 	s.insert(j)
 }
-
-func slotOf(j *job.Job) job.Slot { return job.Slot{QueueID: j.QueueID, Slot: j.Slot} }
 
 // compare orders jobs of a slot by their positions.
 func compare(a, b *job.Job) int {
