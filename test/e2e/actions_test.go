@@ -13,6 +13,7 @@ import (
 const actionBacklog = 3000
 
 func TestAnActionSurvivesManagersThatAreKilledAndDoesEachJobOnce(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()
 		s := system.New(t, db, system.Short, handlersWith("http://127.0.0.1:1"), hookEnviron)

@@ -18,6 +18,7 @@ const (
 )
 
 func TestJobsSentAgainAfterTheAPIWasKilledAreStoredOnceAndNoneIsLost(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()
 		s := system.New(t, db, system.Short, handlersWith("http://127.0.0.1:1"), hookEnviron)

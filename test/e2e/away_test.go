@@ -19,6 +19,7 @@ const outage = 10 * time.Second
 
 // SQLite has no server that could be away; a file that is locked is the store's to test.
 func TestADatabaseAwayFor10SecondsEndsNoJobAndCostsNoCrash(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []struct {
 		name  string
 		start func(context.Context, dbserver.Options) (*dbserver.Server, error)

@@ -16,6 +16,7 @@ import (
 // TestNoSecretAndNoPayloadIsSeenWhereItDoesNotBelong puts canaries into everything that is secret and looks for them where
 // people and machines look: logs at their most talkative, metrics, errors, and the environment of jobs.
 func TestNoSecretAndNoPayloadIsSeenWhereItDoesNotBelong(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()
 		secret, stranger := job.NewAPISecret().Reveal(), job.NewAPISecret().Reveal()

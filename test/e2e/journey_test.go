@@ -8,6 +8,7 @@ import (
 
 // TestJobs is everything that does not harm its neighbours, on one running system per database.
 func TestJobs(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()
 		s := whole(t, db)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAResizeUnderLoadLosesNoJobAndEmptiesTheUpperSlots(t *testing.T) {
+	t.Parallel()
 	const queue = "resized"
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()

@@ -108,6 +108,7 @@ func TestABinaryThatCannotStartSaysWhyAndWhatToDo(t *testing.T) {
 }
 
 func TestAWrongPasswordOrDatabaseIsRefusedAndNotShown(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		if db.Name == "sqlite" {
 			t.Skip("a file has neither")
@@ -131,6 +132,7 @@ func TestAWrongPasswordOrDatabaseIsRefusedAndNotShown(t *testing.T) {
 }
 
 func TestANewerSchemaIsRefusedByAllBinaries(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()
 		s := system.New(t, db, system.Short, handlersWith("http://127.0.0.1:1"), hookEnviron)

@@ -66,6 +66,7 @@ func TestJobsOfAKilledWorkerRunAgainWithinLeaseAndTwoSweepsAndLeaveNoProcess(t *
 }
 
 func TestAJobThatKillsItsWorkerIsDiscardedAndEveryNeighbourCompletes(t *testing.T) {
+	t.Parallel()
 	system.EachDatabase(t, func(t *testing.T, db system.Database) {
 		t.Parallel()
 		s := system.New(t, db, system.Short, handlersWith("http://127.0.0.1:1"), hookEnviron)
