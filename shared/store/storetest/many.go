@@ -180,6 +180,35 @@ var manyTests = []Test{
 		}
 		f.noClaims(w)
 	}},
+	{"of the last jobs of a claim one that was lost is not made up for by one that is to run again", 4, func(f *fixture) {
+		q := f.queue("last")
+		f.spread(q, many)
+		f.tick(time.Second)
+		w := f.worker()
+		jobs := w.claim(q, many)
+		equal(f, "jobs", len(jobs), many)
+		lost, again := jobs[many/3], jobs[many/2]
+		verdicts, err := f.store.Finish(f.ctx, w.id, []job.Outcome{{Job: lost, Action: job.Release}}, nil, f.now)
+		f.ok(err)
+		equal(f, "verdict of the release", verdicts[0], job.Committed)
+		outcomes := []job.Outcome{f.failed(again)}
+		for _, j := range jobs {
+			if j != again {
+				outcomes = append(outcomes, completed(j))
+			}
+		}
+		verdicts, err = f.store.Finish(f.ctx, w.id, outcomes, []job.Token{lost.Token}, f.now)
+		f.ok(err)
+		for i, v := range verdicts {
+			want := job.Committed
+			if outcomes[i].Job == lost {
+				want = job.Lost
+			}
+			equal(f, "verdict", v, want)
+		}
+		equal(f, "attempt of the one that failed", f.waiting(again.ID).Attempt, 2)
+		equal(f, "attempt of the one that was lost", f.waiting(lost.ID).Attempt, 1)
+	}},
 	{"claims whose jobs stand in turn end at once, none lost", 4, func(f *fixture) {
 		q := f.queue("in-turn")
 		kinds := []string{"a", "b", "c", "d"}
