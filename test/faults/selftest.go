@@ -47,6 +47,9 @@ func (r row) slowly(think time.Duration) row { r.think = think; return r }
 // crew gives a row so many workers of subprocesses: each starts one suspect at a time.
 func (r row) crew(workers int) row { r.workers = workers; return r }
 
+// gocrew gives a row so many workers of Go handlers: while one is frozen the others start its jobs, each one suspect at a time.
+func (r row) gocrew(goworkers int) row { r.goworkers = goworkers; return r }
+
 // kind is for rows in which no worker does anything for which it may lose a job.
 func (r row) kind() row { r.noRefusal = true; return r }
 
@@ -54,7 +57,7 @@ func (r row) on(server func(*stage, string) *dbserver.Options) row { r.server = 
 
 var defects = []planted{
 	{"answer before commit", "enqueue_before_commit", sqlite, []check.Rule{check.AckedNotLost}, short("defect", 5*time.Second, plain)},
-	{"finish without the token", "finish_without_token", sqlite, []check.Rule{check.OneCommitter}, short("defect", 32*time.Second, sleepers).under(freeze(goworker))},
+	{"finish without the token", "finish_without_token", sqlite, []check.Rule{check.OneCommitter}, short("defect", 32*time.Second, sleepers).gocrew(3).under(freeze(goworker))},
 	{"rescue by id only", "rescue_by_id", sqlite, []check.Rule{check.NoOverlap, check.Limits, check.OneCommitter}, short("defect", 25*time.Second, halves).slowly(300 * time.Millisecond).kind().under(killOnce(6 * time.Second))},
 	{"crash not counted", "crash_not_counted", sqlite, []check.Rule{check.Limits}, short("defect", 30*time.Second, load.Mix{Go: 1, Work: 100 * time.Millisecond, Kills: 2})},
 	{"idempotency without a unique key", "idempotency_last_wins", sqlite, []check.Rule{check.OneJobPerKey}, short("defect", 8*time.Second, plain)},
