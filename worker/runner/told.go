@@ -56,9 +56,9 @@ func (t *told) hear(n news) {
 	}
 }
 
-// Places implements nudge.Hearer. They are as many as a claim of the worker's own might fill, those in line too: with the 24 places alone an api
-// whose calls had come to bring more stored every second job for a claim to find, at 3,000 jobs a second. A worker with a handler that has a limit of its own offers none: which of its places are free depends on
-// the kind.
+// Places implements nudge.Hearer. They are as many as a claim of the worker's own might fill, those in line too: with its 24 places alone
+// an api whose calls bring more left every second job to a claim, at 3,000 jobs a second. A worker with a handler that has a limit of its
+// own offers none: which of its places are free depends on the kind.
 func (r *Runner) Places() (w job.WorkerID, free int) {
 	id, ok := r.lease.holds()
 	if !ok || r.quiet.Load() || r.draining.Load() || len(r.handlers.limited) > 0 || r.finisher.full() || r.line.standing() {
